@@ -1,0 +1,85 @@
+// Package workflow drives executions of the States Language durably on this
+// machine: a transition is in the journal before its effect counts, and after
+// a power cut each execution goes on at the very state where it was.
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"inspector/workflow/asl"
+)
+
+// Lanes that are not task resources.
+const (
+	LaneTimer = "timer" // waits and retries
+	LaneToken = "token" // callbacks: a person or program answers
+)
+
+// An Execution is one run of a machine, without its journal.
+type Execution struct {
+	ID      string          `json:"name"`    // also its name; an inspection's ID for inspections
+	Machine string          `json:"machine"` // sha256 of the definition it runs to its end
+	Status  asl.Status      `json:"status"`
+	Started time.Time       `json:"startDate"`
+	Stopped time.Time       `json:"stopDate,omitzero"`
+	Parked  string          `json:"parked,omitempty"` // why a person must act before it goes on
+	States  []string        `json:"states,omitempty"` // where it is now, while it runs
+	Output  json.RawMessage `json:"output,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Cause   string          `json:"cause,omitempty"`
+}
+
+// Work is one command that waits to be carried out. It is durable: the queue
+// of a lane is the work that the journal holds for it.
+type Work struct {
+	Execution string    // the execution's ID
+	Command   int64     // the command's ID in it
+	Lane      string    // the task's resource, LaneTimer or LaneToken
+	State     string    // name of the state, for people
+	Due       time.Time // not before
+	Since     time.Time // when it was first asked for, for the age of the queue
+}
+
+// Key names the effect of the work, the same on every attempt.
+func (w Work) Key() string { return key(w.Execution, w.State, w.Command) }
+
+// A Transition is what one event did to one execution. A journal makes all of
+// it durable, or nothing.
+type Transition struct {
+	Execution Execution // as it is after the event
+	N         int       // the event's place in the execution's journal, from 1
+	Event     asl.Event
+	Begin     []Work  // asked for by the event
+	End       []int64 // commands that are over: answered or cancelled
+}
+
+// ErrConflict is given by Append if the journal already has an event with that
+// number: somebody else advanced the execution.
+var ErrConflict = errors.New("the execution was advanced by somebody else")
+
+// ErrNotFound is given for an execution or definition that nobody stored.
+var ErrNotFound = errors.New("not found")
+
+// A Journal is the durable memory of the engine. All methods may be called
+// from any goroutine at the same time. Append may gather several calls into
+// one commit; each returns when its own transition is on the disk.
+type Journal interface {
+	// Define remembers a definition under its hash; again is harmless.
+	Define(ctx context.Context, hash string, definition []byte) error
+	// Definition gives it back, or ErrNotFound.
+	Definition(ctx context.Context, hash string) ([]byte, error)
+	// Append makes t durable, or gives ErrConflict.
+	Append(ctx context.Context, t Transition) error
+	// Load gives an execution and its events in order, or ErrNotFound.
+	Load(ctx context.Context, id string) (Execution, []asl.Event, error)
+	// Due gives at most limit pieces of work of the lane whose time has come
+	// at now, in the order of their journalling (never of the clock), and,
+	// if there are fewer, the next time at which one more is due (zero: none).
+	// Work of parked executions is left out.
+	Due(ctx context.Context, lane string, now time.Time, limit int) ([]Work, time.Time, error)
+	// Work gives the open work of one execution, LaneToken included.
+	Work(ctx context.Context, id string) ([]Work, error)
+}
