@@ -1,0 +1,57 @@
+# Everything a user or a developer does is a target here: `make help`.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+# OpenCV without pkg-config: only the modules that are used are linked.
+export CGO_CPPFLAGS ?= -I/usr/include/opencv4
+export CGO_LDFLAGS  ?= -lopencv_core -lopencv_imgproc -lopencv_imgcodecs -lopencv_videoio
+export GOFLAGS      := -buildvcs=false -tags=customenv,gocv_specific_modules,gocv_videoio
+export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1.24.3
+
+ARGS ?=
+
+.PHONY: help run build setup onnxruntime test test-setup lint bench matprofile soak fuzz train model conformance clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: build ## install what is missing, build, and inspect a simulated line
+	./bin/inspector run $(ARGS)
+
+build: setup onnxruntime ## the program, in bin/
+	go build -trimpath -o bin/inspector ./cmd/inspector
+
+setup: ## Debian and Ubuntu packages to build and run (only what is missing)
+	@scripts/setup.sh run
+
+onnxruntime: ## the fast runtime's shared library, checked by sha256
+	@scripts/onnxruntime.sh || echo "no ONNX Runtime: the slower pure Go runtime (onnx-go) is used"
+
+test-setup: setup onnxruntime
+	@scripts/setup.sh test
+	@scripts/tools.sh
+
+test: test-setup ## everything that proves it, with real components
+	INSPECTOR_REQUIRE_TOOLS=1 go test -race -shuffle=on -timeout 15m ./...
+
+matprofile: build ## no OpenCV matrix leaks over 10,000 frames
+	go test -tags customenv,gocv_specific_modules,gocv_videoio,matprofile -run MatProfile -v ./camera
+
+lint: ## go vet and golangci-lint
+	go vet ./...
+	GOFLAGS=-buildvcs=false go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --build-tags customenv,gocv_specific_modules,gocv_videoio
+
+bench: build ## speed and memory, as ratios against a baseline in the same run
+	go test -run '^$$' -bench . -benchmem ./board ./camera ./classify ./model/... ./store ./workflow/... ./notify ./upstream ./cmd/inspector
+
+soak: build ## longer proof: an hour of simulated work, power cuts
+	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut' -timeout 3h -v ./cmd/inspector ./store
+
+fuzz: ## each fuzz target for a while (FUZZTIME=30s)
+	@scripts/fuzz.sh
+
+conformance: ## the recorded executions of the States Language
+	go test -run Conformance -v ./workflow/asl
+
+clean:
+	rm -rf bin .cache .tools
