@@ -25,7 +25,7 @@ type Execution struct {
 	Status  asl.Status      `json:"status"`
 	Started time.Time       `json:"startDate"`
 	Stopped time.Time       `json:"stopDate,omitzero"`
-	Parked  string          `json:"parked,omitempty"` // why a person must act before it goes on
+	Parked  string          `json:"parked,omitempty"` // why a person must act; the journal derives it: the reason of the first parked Work, Append ignores it
 	States  []string        `json:"states,omitempty"` // where it is now, while it runs
 	Output  json.RawMessage `json:"output,omitempty"`
 	Error   string          `json:"error,omitempty"`
@@ -41,13 +41,16 @@ type Work struct {
 	State     string    // name of the state, for people
 	Due       time.Time // not before
 	Since     time.Time // when it was first asked for, for the age of the queue
+	Parked    string    // why a person must act before it is done; set by Park only
 }
 
 // Key names the effect of the work, the same on every attempt.
 func (w Work) Key() string { return key(w.Execution, w.State, w.Command) }
 
 // A Transition is what one event did to one execution. A journal makes all of
-// it durable, or nothing.
+// it durable, or nothing. End is applied before Begin: a retry ends a command
+// and a later transition begins it again, with the same number, at the back of
+// its lane and not parked.
 type Transition struct {
 	Execution Execution // as it is after the event
 	N         int       // the event's place in the execution's journal, from 1
@@ -78,8 +81,12 @@ type Journal interface {
 	// Due gives at most limit pieces of work of the lane whose time has come
 	// at now, in the order of their journalling (never of the clock), and,
 	// if there are fewer, the next time at which one more is due (zero: none).
-	// Work of parked executions is left out.
+	// Parked work is left out; other work of the same execution is not.
 	Due(ctx context.Context, lane string, now time.Time, limit int) ([]Work, time.Time, error)
-	// Work gives the open work of one execution, LaneToken included.
+	// Work gives the open work of one execution, LaneToken and parked work
+	// included, in the order of its journalling.
 	Work(ctx context.Context, id string) ([]Work, error)
+	// Park sets why one piece of open work waits for a person; the empty
+	// reason frees it. ErrNotFound if that work is not open.
+	Park(ctx context.Context, id string, command int64, reason string) error
 }

@@ -18,6 +18,7 @@ const (
 	Succeeded EventKind = "succeeded" // the command's task or token gave Output
 	Failed    EventKind = "failed"    // the command's task or token gave Error and Cause
 	Fired     EventKind = "fired"     // the command's timer is due
+	Heartbeat EventKind = "heartbeat" // the holder of the command's token is alive
 	Stopped   EventKind = "stopped"   // a person aborted the execution with Error and Cause
 )
 
@@ -33,6 +34,7 @@ type Event struct {
 	Cause   string          `json:"cause,omitempty"`
 	Random  float64         `json:"random,omitempty"` // uniform in [0,1), drawn by the driver: jitter
 	Name    string          `json:"name,omitempty"`   // of the execution, in Started only
+	Seed    string          `json:"seed,omitempty"`   // in Started only: unguessable, drawn by the driver; task tokens and States.UUID derive from it
 }
 
 // CommandKind says what a command asks for.
