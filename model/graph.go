@@ -1,0 +1,317 @@
+package model
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ElementType is TensorProto.DataType of onnx.proto.
+type ElementType int32
+
+// The element types that are read.
+const (
+	Float32 ElementType = 1
+	Int64   ElementType = 7
+)
+
+// A Graph is what an ONNX file says about its network. Slices of bytes in it
+// belong to the file it was read from.
+type Graph struct {
+	Opset   int64 // of the default domain
+	Inputs  []Value
+	Outputs []Value
+	Nodes   []Node // in the order of the file
+	Weights []Tensor
+}
+
+// A Value is an input or an output of a graph.
+type Value struct {
+	Name  string
+	Type  ElementType
+	Shape []int64 // -1 where the file leaves the size open
+}
+
+// A Node is one operation.
+type Node struct {
+	Name, Op, Domain string
+	Inputs, Outputs  []string
+	Attributes       map[string]Attribute
+}
+
+// Attribute is one setting of a node. Kind is AttributeProto.AttributeType of
+// onnx.proto; only floats (1), ints (2), strings (3) and lists of ints (7) are
+// read, so a value of any other kind is empty.
+type Attribute struct {
+	Kind   int64
+	Int    int64
+	Float  float32
+	String string
+	Ints   []int64
+}
+
+// A Tensor is a constant of the graph.
+type Tensor struct {
+	Name     string
+	Type     ElementType
+	Shape    []int64
+	raw      []byte // little-endian, if the file has it so
+	floats   []float32
+	ints     []int64
+	external bool // the numbers are in another file
+}
+
+// ReadGraph reads the network of an ONNX file (a ModelProto of onnx.proto). It
+// checks the structure of the file and not the sense of the network. Inputs
+// are those that have no weights of their own.
+func ReadGraph(onnx []byte) (Graph, error) {
+	var g Graph
+	found := false
+	err := eachField(onnx, func(f field) error {
+		switch f.num {
+		case 7: // graph
+			found = true
+			return g.read(f.bytes)
+		case 8: // opset_import
+			return g.readOpset(f.bytes)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return Graph{}, fmt.Errorf("onnx: not a valid file: %w; export the model again", err)
+	case !found || len(g.Nodes) == 0:
+		return Graph{}, errors.New("onnx: the file holds no network; export the model again")
+	}
+	g.Inputs = slices.DeleteFunc(g.Inputs, func(v Value) bool { _, ok := g.Weight(v.Name); return ok })
+	return g, nil
+}
+
+// Weight gives the constant of that name.
+func (g Graph) Weight(name string) (Tensor, bool) {
+	i := slices.IndexFunc(g.Weights, func(t Tensor) bool { return t.Name == name })
+	if i < 0 {
+		return Tensor{}, false
+	}
+	return g.Weights[i], true
+}
+
+func (g *Graph) readOpset(b []byte) error {
+	var domain string
+	var version int64
+	err := eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			domain = string(f.bytes)
+		case 2:
+			version = int64(f.n)
+		}
+		return nil
+	})
+	if domain == "" || domain == "ai.onnx" {
+		g.Opset = version
+	}
+	return err
+}
+
+func (g *Graph) read(b []byte) error {
+	return eachField(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			var n Node
+			n, err = readNode(f.bytes)
+			g.Nodes = append(g.Nodes, n)
+		case 5:
+			var t Tensor
+			t, err = readTensor(f.bytes)
+			g.Weights = append(g.Weights, t)
+		case 11, 12:
+			var v Value
+			v, err = readValue(f.bytes)
+			if f.num == 11 {
+				g.Inputs = append(g.Inputs, v)
+			} else {
+				g.Outputs = append(g.Outputs, v)
+			}
+		}
+		return err
+	})
+}
+
+func readNode(b []byte) (Node, error) {
+	n := Node{Attributes: map[string]Attribute{}}
+	err := eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			n.Inputs = append(n.Inputs, string(f.bytes))
+		case 2:
+			n.Outputs = append(n.Outputs, string(f.bytes))
+		case 3:
+			n.Name = string(f.bytes)
+		case 4:
+			n.Op = string(f.bytes)
+		case 5:
+			name, a, err := readAttribute(f.bytes)
+			n.Attributes[name] = a
+			return err
+		case 7:
+			n.Domain = string(f.bytes)
+		}
+		return nil
+	})
+	return n, err
+}
+
+func readAttribute(b []byte) (name string, a Attribute, err error) {
+	err = eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			name = string(f.bytes)
+		case 2:
+			a.Float = math.Float32frombits(uint32(f.n))
+		case 3:
+			a.Int = int64(f.n)
+		case 4:
+			a.String = string(f.bytes)
+		case 8:
+			var err error
+			a.Ints, err = f.varints(a.Ints)
+			return err
+		case 20:
+			a.Kind = int64(f.n)
+		}
+		return nil
+	})
+	return name, a, err
+}
+
+func readValue(b []byte) (v Value, err error) {
+	err = eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			v.Name = string(f.bytes)
+		case 2: // TypeProto
+			return eachField(f.bytes, func(f field) error {
+				if f.num != 1 { // tensor_type
+					return nil
+				}
+				return v.readTensorType(f.bytes)
+			})
+		}
+		return nil
+	})
+	return v, err
+}
+
+func (v *Value) readTensorType(b []byte) error {
+	return eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			v.Type = ElementType(f.n)
+		case 2: // TensorShapeProto
+			return eachField(f.bytes, func(f field) error {
+				if f.num != 1 {
+					return nil
+				}
+				size := int64(-1)
+				err := eachField(f.bytes, func(f field) error {
+					if f.num == 1 && int64(f.n) > 0 {
+						size = int64(f.n)
+					}
+					return nil
+				})
+				v.Shape = append(v.Shape, size)
+				return err
+			})
+		}
+		return nil
+	})
+}
+
+func readTensor(b []byte) (t Tensor, err error) {
+	err = eachField(b, func(f field) (err error) {
+		switch f.num {
+		case 1:
+			t.Shape, err = f.varints(t.Shape)
+		case 2:
+			t.Type = ElementType(f.n)
+		case 4:
+			t.floats, err = f.float32s(t.floats)
+		case 7:
+			t.ints, err = f.varints(t.ints)
+		case 8:
+			t.Name = string(f.bytes)
+		case 9:
+			t.raw = f.bytes
+		case 14:
+			t.external = f.n == 1
+		}
+		return err
+	})
+	return t, err
+}
+
+// Floats gives a copy of the numbers of a tensor of Float32.
+func (t Tensor) Floats() ([]float32, error) {
+	if err := t.check(Float32, "float32", 4, len(t.floats)); err != nil {
+		return nil, err
+	}
+	if t.raw == nil {
+		return slices.Clone(t.floats), nil
+	}
+	out := make([]float32, len(t.raw)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.raw[4*i:]))
+	}
+	return out, nil
+}
+
+// Int64s gives a copy of the numbers of a tensor of Int64.
+func (t Tensor) Int64s() ([]int64, error) {
+	if err := t.check(Int64, "int64", 8, len(t.ints)); err != nil {
+		return nil, err
+	}
+	if t.raw == nil {
+		return slices.Clone(t.ints), nil
+	}
+	out := make([]int64, len(t.raw)/8)
+	for i := range out {
+		out[i] = int64(binary.LittleEndian.Uint64(t.raw[8*i:]))
+	}
+	return out, nil
+}
+
+// check reports whether the tensor holds as many numbers of the type as its
+// shape says.
+func (t Tensor) check(want ElementType, name string, size, have int) error {
+	if t.raw != nil {
+		have = len(t.raw) / size
+	}
+	n, ok := elements(t.Shape)
+	switch {
+	case t.external:
+		return fmt.Errorf("onnx: weights %q are in another file; export the model into one file", t.Name)
+	case t.Type != want:
+		return fmt.Errorf("onnx: weights %q have element type %d; want %s (%d)", t.Name, t.Type, name, want)
+	case !ok || n != have || t.raw != nil && len(t.raw)%size != 0:
+		return fmt.Errorf("onnx: weights %q hold %d numbers, which do not fill shape %v", t.Name, have, t.Shape)
+	}
+	return nil
+}
+
+// elements is the product of the sizes; not ok if one is negative or the
+// product is beyond any tensor of this package.
+func elements(shape []int64) (n int, ok bool) {
+	n = 1
+	for _, d := range shape {
+		if d < 0 || d > maxElements || n > maxElements {
+			return 0, false
+		}
+		n *= int(d)
+	}
+	return n, n <= maxElements
+}
+
+const maxElements = 1 << 28 // of one tensor: 1 GB of float32

@@ -1,0 +1,191 @@
+// Package model reads models: folders NAME/VERSION with a manifest, model.yaml,
+// and a network in ONNX. What runs them is in the folders below it.
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	manifestName = "model.yaml"
+	maxManifest  = 64 << 10
+	maxONNX      = 512 << 20
+)
+
+// A Package is a model that was read whole and found to fit its manifest.
+// Nobody writes to it after Load.
+type Package struct {
+	Manifest
+	ONNX  []byte
+	Graph Graph
+}
+
+// Load reads and checks the package in folder dir of fsys: the manifest, the
+// hash of the network, and that the shapes of both agree. Its errors name the
+// file; a *FaultsError holds every fault of the manifest.
+func Load(fsys fs.FS, dir string) (*Package, error) {
+	name := path.Join(dir, manifestName)
+	data, err := read(fsys, name, maxManifest)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	m, err := ParseManifest(name, data)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	file := path.Join(dir, m.File)
+	onnx, err := read(fsys, file, maxONNX)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if sum := sha256.Sum256(onnx); hex.EncodeToString(sum[:]) != m.SHA256 {
+		return nil, fmt.Errorf("model: %s has sha256 %x but %s says %s: the file was changed or damaged; copy it again, or correct the manifest if you changed it", file, sum, name, m.SHA256)
+	}
+	g, err := ReadGraph(onnx)
+	if err != nil {
+		return nil, fmt.Errorf("model: %s: %w", file, err)
+	}
+	p := &Package{Manifest: m, ONNX: onnx, Graph: g}
+	if err := p.fits(); err != nil {
+		return nil, fmt.Errorf("model: %s: %w", file, err)
+	}
+	return p, nil
+}
+
+// Find loads the package that ref names, NAME or NAME/VERSION, from a folder of
+// models. Without a version it takes the newest.
+func Find(fsys fs.FS, ref string) (*Package, error) {
+	name, version, _ := strings.Cut(ref, "/")
+	if !validName.MatchString(name) || version != "" && !validVersion.MatchString(version) {
+		return nil, fmt.Errorf("model: %q does not name a model; want NAME or NAME/MAJOR.MINOR.PATCH", ref)
+	}
+	if version == "" {
+		entries, err := fs.ReadDir(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("model: cannot look for versions of %q: %w", name, err)
+		}
+		for _, e := range entries {
+			if v := e.Name(); validVersion.MatchString(v) && (version == "" || compareVersions(v, version) > 0) {
+				version = v
+			}
+		}
+		if version == "" {
+			return nil, fmt.Errorf("model: no version of %q is there; want a folder %s/MAJOR.MINOR.PATCH", name, name)
+		}
+	}
+	p, err := Load(fsys, path.Join(name, version))
+	if err == nil && (p.Name != name || p.Version != version) {
+		return nil, fmt.Errorf("model: folder %s/%s holds %s/%s; rename the folder or correct the manifest", name, version, p.Name, p.Version)
+	}
+	return p, err
+}
+
+// ID names the model for ever: name/version@ and 12 hexadecimal digits of the
+// network's sha256.
+func (p *Package) ID() string { return fmt.Sprintf("%s/%s@%.12s", p.Name, p.Version, p.SHA256) }
+
+// Input is the model's only input.
+func (p *Package) Input() Input { return p.Inputs[0] }
+
+// InputSize is the number of float32 of the input.
+func (p *Package) InputSize() int { n, _ := elements(p.Input().Shape()); return n }
+
+// OutputShape is that of the model's only output, as the task defines it.
+func (p *Package) OutputShape() []int64 {
+	n := int64(len(p.Labels))
+	if p.Task == Classification {
+		return []int64{1, n}
+	}
+	i, stride := p.Input(), int64(p.Decode.Stride)
+	return []int64{1, 1 + n + 4, int64(i.Height) / stride, int64(i.Width) / stride}
+}
+
+// OutputSize is the number of float32 of the output.
+func (p *Package) OutputSize() int { n, _ := elements(p.OutputShape()); return n }
+
+// fits reports every way in which the graph is not what the manifest says.
+func (p *Package) fits() error {
+	in, out := p.Input(), p.Outputs[0]
+	inputRemedy := "correct width, height, layout, colour or golden in model.yaml, or export the model with that shape"
+	outputRemedy := fmt.Sprintf("a %s of %d labels must give that: correct task, labels or stride in model.yaml, or export the model with that shape", p.Task, len(p.Labels))
+	var extra error
+	if len(p.Graph.Inputs) != 1 {
+		extra = fmt.Errorf("the graph has %d inputs %q; want exactly one", len(p.Graph.Inputs), names(p.Graph.Inputs))
+	}
+	return errors.Join(extra,
+		fit("input", p.Graph.Inputs, in.Name, in.Shape(), inputRemedy),
+		fit("output", p.Graph.Outputs, out.Name, p.OutputShape(), outputRemedy))
+}
+
+func fit(kind string, have []Value, name string, want []int64, remedy string) error {
+	i := slices.IndexFunc(have, func(v Value) bool { return v.Name == name })
+	if i < 0 {
+		return fmt.Errorf("the graph has no %s %q; it has %q: correct the name in model.yaml", kind, name, names(have))
+	}
+	v := have[i]
+	if v.Type != Float32 {
+		return fmt.Errorf("%s %q has element type %d; want float32 (%d): export the model with float32", kind, name, v.Type, Float32)
+	}
+	ok := len(v.Shape) == len(want)
+	for i := range v.Shape {
+		ok = ok && (v.Shape[i] == want[i] || v.Shape[i] == -1)
+	}
+	if !ok {
+		return fmt.Errorf("%s %q has shape %s in the graph but model.yaml says %s: %s", kind, name, shape(v.Shape), shape(want), remedy)
+	}
+	return nil
+}
+
+func names(vs []Value) []string {
+	out := make([]string, len(vs))
+	for i, v := range vs {
+		out[i] = v.Name
+	}
+	return out
+}
+
+// shape prints sizes as people write them, '?' for an open one.
+func shape(s []int64) string {
+	parts := make([]string, len(s))
+	for i, d := range s {
+		if parts[i] = strconv.FormatInt(d, 10); d < 0 {
+			parts[i] = "?"
+		}
+	}
+	return strings.Join(parts, "x")
+}
+
+// compareVersions orders valid versions as semantic versioning does.
+func compareVersions(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+		m, _ := strconv.Atoi(x)
+		n, _ := strconv.Atoi(y)
+		return m - n
+	})
+}
+
+// read gives a whole file of at most limit bytes.
+func read(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err // a PathError says what and which
+	}
+	defer f.Close() // read only: nothing can be lost
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	case int64(len(data)) > limit:
+		return nil, fmt.Errorf("%s is larger than %d bytes, which no model needs", name, limit)
+	}
+	return data, nil
+}
