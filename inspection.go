@@ -127,6 +127,7 @@ type Inspection struct {
 	At       time.Time `json:"at"`     // of capture, or of the trigger without a frame
 	Missed   uint64    `json:"missed"` // frames dropped just before this one
 	Serial   string    `json:"serial,omitempty"`
+	Still    string    `json:"still,omitempty"` // name of the file or still, if the source has one
 	Recipe   string    `json:"recipe"`
 	Model    string    `json:"model"` // name/version@sha256 of the judge
 	Runtime  string    `json:"runtime"`
