@@ -1,0 +1,294 @@
+package onnxgo
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"inspector/model"
+	"inspector/model/onnxruntime"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Both runtimes must give the same numbers, at every run and for every input.
+func TestConformance(t *testing.T) {
+	library, err := onnxruntime.Find()
+	if err != nil {
+		t.Skip("needs ONNX Runtime to compare with: ", err)
+	}
+	for _, ref := range []string{"difference", "detector", "classifier", "mixed"} {
+		t.Run(ref, func(t *testing.T) { conform(t, library, find(t, "../testdata/models", ref), 5) })
+	}
+	t.Run("pcb", func(t *testing.T) {
+		if _, err := os.Stat("../../models/pcb"); err != nil {
+			t.Skip("the shipped model is not there")
+		}
+		conform(t, library, find(t, "../../models", "pcb"), 3)
+	})
+}
+
+func conform(t *testing.T, library string, p *model.Package, runs int) {
+	reference, err := onnxruntime.Open(library, p, onnxruntime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reference.Close()
+	s, err := Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := rand.New(rand.NewPCG(1, 2))
+	first := make([]float32, p.InputSize())
+	var again []float32
+	for run := range runs {
+		in := noise(r, p.InputSize())
+		switch run {
+		case 0:
+			copy(first, in)
+		case runs - 1:
+			in = first // the same as in the first run
+		}
+		want, have := make([]float32, p.OutputSize()), make([]float32, p.OutputSize())
+		if err := errors.Join(reference.Run(t.Context(), in, want), s.Run(t.Context(), in, have)); err != nil {
+			t.Fatal(err)
+		}
+		if d := distance(want, have); !(d <= 1e-4) {
+			t.Errorf("run %d differs by %v from ONNX Runtime", run, d)
+		}
+		if slices.Max(have)-slices.Min(have) < 1e-3 {
+			t.Errorf("run %d: the output is flat, so the comparison proves nothing", run)
+		}
+		switch run {
+		case 0:
+			again = have
+		case runs - 1:
+			if !slices.Equal(again, have) {
+				t.Error("the same input gave other numbers than in the first run")
+			}
+		}
+	}
+}
+
+func distance(a, b []float32) (most float64) {
+	for i := range a {
+		d := math.Abs(float64(a[i] - b[i]))
+		if math.IsNaN(d) {
+			return d
+		}
+		most = max(most, d)
+	}
+	return most
+}
+
+func noise(r *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = r.Float32()
+	}
+	return out
+}
+
+func find(t testing.TB, folder, ref string) *model.Package {
+	p, err := model.Find(os.DirFS(folder), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A network that onnx-go would compute wrongly is refused by name of operator.
+func TestRefuses(t *testing.T) {
+	ints := func(v ...int64) model.Attribute { return model.Attribute{Kind: 7, Ints: v} }
+	number := func(v int64) model.Attribute { return model.Attribute{Kind: 2, Int: v} }
+	square := map[string]model.Attribute{"kernel_shape": ints(3, 3), "strides": ints(1, 1), "pads": ints(1, 1, 1, 1)}
+	with := func(name string, a model.Attribute) map[string]model.Attribute {
+		out := map[string]model.Attribute{name: a}
+		for k, v := range square {
+			if k != name {
+				out[k] = v
+			}
+		}
+		return out
+	}
+	one := func(op string, a map[string]model.Attribute, more ...string) []model.Node {
+		return []model.Node{{Name: "n", Op: op, Inputs: append([]string{"x"}, more...), Outputs: []string{"y"}, Attributes: a}}
+	}
+	for name, tt := range map[string]struct {
+		nodes []model.Node
+		want  string
+	}{
+		"plain":               {one("Conv", square, "k"), ""},
+		"asymmetric pads":     {one("Conv", with("pads", ints(0, 0, 1, 1)), "k"), "pads are [0 0 1 1]"},
+		"unequal pads":        {one("Conv", with("pads", ints(1, 0, 1, 0)), "k"), "pads are"},
+		"auto_pad":            {one("Conv", with("auto_pad", model.Attribute{Kind: 3, String: "SAME_UPPER"}), "k"), "auto_pad is SAME_UPPER"},
+		"groups":              {one("Conv", with("group", number(2)), "k"), "2 groups"},
+		"no kernel_shape":     {one("Conv", with("kernel_shape", model.Attribute{}), "k"), "kernel_shape is []"},
+		"no strides":          {one("Conv", with("strides", model.Attribute{}), "k"), "explicit"},
+		"ceil_mode":           {one("MaxPool", with("ceil_mode", number(1))), "ceil_mode"},
+		"pool dilations":      {one("MaxPool", with("dilations", ints(2, 2))), "dilations"},
+		"4-D Softmax":         {one("Softmax", nil), "two sizes"},
+		"unknown operator":    {one("Resize", nil), "not among those"},
+		"other domain":        {[]model.Node{{Op: "Relu", Domain: "com.microsoft", Inputs: []string{"x"}, Outputs: []string{"y"}}}, "not among those"},
+		"broadcast":           {one("Add", nil, "c"), "must be equal"},
+		"twice the same":      {one("Add", nil, "x"), `reads "x" twice`},
+		"concat other axis":   {one("Concat", map[string]model.Attribute{"axis": number(2)}, "k"), "axis is 2"},
+		"order":               {append(one("Relu", nil), model.Node{Op: "Add", Inputs: []string{"y", "later"}, Outputs: []string{"z"}}), `reads "later"`},
+		"output read":         {append(one("Relu", nil), model.Node{Op: "Relu", Inputs: []string{"y"}, Outputs: []string{"z"}}), `output "y" is also read`},
+		"in place":            {append(one("LeakyRelu", nil), model.Node{Op: "Relu", Inputs: []string{"x"}, Outputs: []string{"z"}}), "overwrites"},
+		"Gemm without bias":   {one("Gemm", nil, "m"), "no bias"},
+		"Gemm of computation": {one("Gemm", nil, "x", "m"), "want constants"},
+		"reshape to floats":   {one("Reshape", nil, "to"), "want int64"},
+		"kernel too large":    {one("MaxPool", with("kernel_shape", ints(9, 9))), "does not fit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := model.Graph{Opset: 11, Nodes: tt.nodes,
+				Inputs:  []model.Value{{Name: "x", Type: model.Float32, Shape: []int64{1, 2, 4, 4}}},
+				Outputs: []model.Value{{Name: "y", Type: model.Float32, Shape: []int64{1, 2, 4, 4}}},
+				Weights: []model.Tensor{
+					model.FloatTensor("k", []int64{2, 2, 3, 3}, make([]float32, 36)),
+					model.FloatTensor("c", []int64{2}, make([]float32, 2)),
+					model.FloatTensor("m", []int64{2, 2}, make([]float32, 4)),
+					model.FloatTensor("to", []int64{1}, []float32{-1}), // not even whole numbers
+				},
+			}
+			g, err := rewrite(g)
+			if err == nil {
+				_, err = check(g)
+			}
+			switch {
+			case tt.want == "" && err != nil:
+				t.Error(err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("error is %v; want one with %q", err, tt.want)
+			case tt.want != "" && !strings.Contains(err.Error(), "onnxruntime"):
+				t.Errorf("%v does not name the runtime that can", err)
+			}
+		})
+	}
+}
+
+func TestRefusesReshapeThatDoesNotFit(t *testing.T) {
+	g := find(t, "../testdata/models", "mixed").Graph
+	g.Nodes = slices.DeleteFunc(slices.Clone(g.Nodes), func(n model.Node) bool { return n.Op == "MaxPool" })
+	for i, n := range g.Nodes {
+		if n.Op == "Reshape" {
+			g.Nodes[i].Inputs = []string{g.Nodes[i-1].Outputs[0], n.Inputs[1]}
+		}
+	}
+	if _, err := check(g); err == nil || !strings.Contains(err.Error(), "reshapes [1 4 16 16] to [1 256]") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// A run that is given up leaves the session usable, and never touches the
+// caller's buffers afterwards.
+func TestContextEnds(t *testing.T) {
+	p := find(t, "../testdata/models", "detector")
+	s, err := Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := noise(rand.New(rand.NewPCG(3, 4)), p.InputSize())
+	want, out := make([]float32, p.OutputSize()), make([]float32, p.OutputSize())
+	if err := s.Run(t.Context(), in, want); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		given := slices.Clone(in)
+		switch err := s.Run(ctx, given, out); {
+		case err == nil && !slices.Equal(out, want):
+			t.Error("wrong numbers beside a cancelled run")
+		case err != nil && !errors.Is(err, context.Canceled):
+			t.Error(err)
+		}
+		clear(given) // ours again
+		if err := s.Run(t.Context(), in, out); err != nil || !slices.Equal(out, want) {
+			t.Fatalf("the run after a cancelled one gave wrong numbers, %v", err)
+		}
+	}
+	if err := errors.Join(s.Close(), s.Close()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Run(t.Context(), in, out); err == nil || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("run after close: %v", err)
+	}
+}
+
+func TestManyGoroutinesAndSessions(t *testing.T) {
+	p := find(t, "../testdata/models", "classifier")
+	in, want := noise(rand.New(rand.NewPCG(5, 6)), p.InputSize()), make([]float32, p.OutputSize())
+	errs := make(chan error)
+	for i := range 4 {
+		go func() {
+			s, err := Open(p)
+			if err != nil {
+				errs <- err
+				return
+			}
+			defer s.Close()
+			inner := make(chan error)
+			for range 3 {
+				go func() {
+					out := make([]float32, p.OutputSize())
+					err := s.Run(t.Context(), in, out)
+					if sum := out[0] + out[1] + out[2]; err == nil && math.Abs(float64(sum)-1) > 1e-5 {
+						err = errors.New("scores do not add up to 1")
+					}
+					inner <- err
+				}()
+			}
+			err = errors.Join(<-inner, <-inner, <-inner)
+			if i == 0 {
+				err = errors.Join(err, s.Run(t.Context(), in, want))
+			}
+			errs <- err
+		}()
+	}
+	for range 4 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPanicBecomesError(t *testing.T) {
+	p := find(t, "../testdata/models", "classifier")
+	s, err := Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.run = func() error { panic("index out of range") }
+	in, out := make([]float32, p.InputSize()), make([]float32, p.OutputSize())
+	for range 2 { // and stays one
+		if err := s.Run(t.Context(), in, out); err == nil || !strings.Contains(err.Error(), "index out of range") {
+			t.Fatalf("error is %v", err)
+		}
+	}
+}
+
+func TestWrongSizes(t *testing.T) {
+	p := find(t, "../testdata/models", "classifier")
+	s, err := Open(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Run(t.Context(), make([]float32, 3), make([]float32, p.OutputSize())); err == nil {
+		t.Error("a short input was taken")
+	}
+	if err := s.Run(t.Context(), make([]float32, p.InputSize()), nil); err == nil {
+		t.Error("a short output was taken")
+	}
+}
