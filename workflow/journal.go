@@ -41,7 +41,7 @@ type Work struct {
 	State     string    // name of the state, for people
 	Due       time.Time // not before
 	Since     time.Time // when it was first asked for, for the age of the queue
-	Parked    string    // why a person must act before it is done; set by Park only
+	Parked    string    // why a person must act before it is done; set by Park, or from the beginning where no handler knows the lane
 }
 
 // Key names the effect of the work, the same on every attempt.
