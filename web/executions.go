@@ -1,0 +1,37 @@
+package web
+
+import "github.com/gin-gonic/gin"
+
+func (s *Server) getExecutions(c *gin.Context) {
+	status, limit, err := parseExecutions(c.Request.URL.Query())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	found, err := s.opt.Executions.Executions(c.Request.Context(), status, limit)
+	for n := range found {
+		found[n].States = list(found[n].States)
+	}
+	s.answer(c, gin.H{"executions": list(found)}, err)
+}
+
+func (s *Server) getExecution(c *gin.Context) {
+	x, err := s.opt.Executions.Execution(c.Request.Context(), c.Param("id"))
+	x.States = list(x.States)
+	s.answer(c, x, err)
+}
+
+func (s *Server) getHistory(c *gin.Context) {
+	events, err := s.opt.Executions.History(c.Request.Context(), c.Param("id"))
+	s.answer(c, gin.H{"events": list(events)}, err)
+}
+
+// postRedrive lets a parked or failed execution go on.
+func (s *Server) postRedrive(c *gin.Context) {
+	id := c.Param("id")
+	if err := s.opt.Desk.Redrive(c.Request.Context(), id); err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.getExecution(c)
+}

@@ -1,0 +1,101 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/gin-gonic/gin"
+)
+
+// A problem is an answer that is not what was asked for, as RFC 9457 has it,
+// with what to do about it. It is an error, so that parsers can return it.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy"`
+}
+
+func (p *problem) Error() string { return p.Detail }
+
+func bad(status int, remedy, format string, args ...any) *problem {
+	return &problem{"about:blank", http.StatusText(status), status, fmt.Sprintf(format, args...), remedy}
+}
+
+// diagnose turns an error into the answer for it.
+func diagnose(err error) *problem {
+	var p *problem
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &tooBig):
+		return bad(http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes", tooBig.Limit),
+			"the request is larger than %d bytes", tooBig.Limit)
+	case errors.Is(err, ErrNotFound):
+		return bad(http.StatusNotFound, "check the address; GET the list to see what there is", "%v", err)
+	case errors.Is(err, ErrConflict):
+		return bad(http.StatusConflict, "GET it to see how it stands; nothing was changed", "%v", err)
+	case errors.Is(err, ErrPicture):
+		return bad(http.StatusUnprocessableEntity, "send one whole JPEG or PNG picture, as the camera gave it", "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return bad(http.StatusGatewayTimeout, "ask again with the same request id: the answer will be that of this one", "no answer in time: %v", err)
+	case errors.Is(err, ErrUnavailable):
+		return bad(http.StatusServiceUnavailable, "see GET /readyz for the reason, and ask again", "%v", err)
+	}
+	return bad(http.StatusInternalServerError, "read the appliance's log, and ask again", "%v", err)
+}
+
+// fail answers with err. What is the appliance's own fault is also logged.
+func (s *Server) fail(c *gin.Context, err error) {
+	p := diagnose(err)
+	if c.Request.Context().Err() == nil && p.Status == http.StatusInternalServerError {
+		s.opt.Log.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", "1")
+	}
+	c.Abort()
+	s.write(c, p.Status, "application/problem+json", p)
+}
+
+// answer gives v as JSON, or err as a problem.
+func (s *Server) answer(c *gin.Context, v any, err error) {
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	s.write(c, http.StatusOK, "application/json", v)
+}
+
+func (s *Server) write(c *gin.Context, status int, kind string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // a NaN, say
+		s.fail(c, fmt.Errorf("encode the answer: %w", err))
+		return
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Data(status, kind, b)
+}
+
+// recovered keeps one request's panic from ending the line.
+func (s *Server) recovered(c *gin.Context) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			s.opt.Log.Error("panic in a request", "method", c.Request.Method, "path", c.Request.URL.Path, "panic", v, "stack", string(debug.Stack()))
+			if c.Abort(); !c.Writer.Written() {
+				s.write(c, http.StatusInternalServerError, "application/problem+json", diagnose(errors.New("a fault in the appliance")))
+			}
+		}
+	}()
+	c.Next()
+}
