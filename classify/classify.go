@@ -1,0 +1,213 @@
+// Package classify judges pictures of boards with a model: pixels become the
+// model's input, its output becomes defects, and defects become a verdict.
+// Whatever goes wrong on the way, the verdict is unsure and never pass.
+package classify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"inspector"
+	"inspector/model"
+)
+
+// session is all that a classifier asks of a runtime: to compute out from in
+// and to touch neither after it has returned.
+type session interface {
+	Run(ctx context.Context, in, out []float32) error
+}
+
+// A Recipe is what a product asks of a classifier.
+type Recipe struct {
+	Name        string
+	Golden      inspector.Pixels  // a known-good board; needed if the model compares with one. Not kept.
+	Copper      Tone              // needed if the model binarises
+	Limits      Limits            // zero: the model's defaults
+	ClassLimits map[string]Limits // by label, instead of Limits
+}
+
+// A Classifier judges boards of one product. All methods may be called from
+// any goroutine.
+type Classifier struct {
+	prepare *preparer
+	decode  decoder
+	limits  limits
+	session session
+	turn    chan struct{} // full while a goroutine infers
+	inputs  chan *Input   // free ones
+	outputs chan *Output  // free ones
+}
+
+// spare is how many inputs and outputs wait for reuse: one in each stage of a
+// pipeline and one between.
+const spare = 4
+
+// New returns a classifier that runs p in s, which stays the caller's. Every
+// fault of the recipe is reported at once.
+func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
+	c := &Classifier{
+		decode:  newDecoder(p),
+		limits:  limits{all: r.Limits, class: maps.Clone(r.ClassLimits)},
+		session: s,
+		turn:    make(chan struct{}, 1),
+		inputs:  make(chan *Input, spare),
+		outputs: make(chan *Output, spare),
+	}
+	if r.Limits == (Limits{}) {
+		c.limits.all = Limits(p.Thresholds)
+	}
+	faults := []error{c.limits.all.check("limits")}
+	for _, label := range slices.Sorted(maps.Keys(r.ClassLimits)) {
+		if !slices.Contains(p.Labels, label) || label == p.Good {
+			faults = append(faults, fmt.Errorf("limits for %q: not a kind of defect of %s, which has %q", label, p.ID(), p.Labels))
+		}
+		faults = append(faults, r.ClassLimits[label].check("limits for "+label))
+	}
+	var err error
+	if c.prepare, err = newPreparer(p, r); err != nil {
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("classify: recipe %q: %w", r.Name, err)
+	}
+	return c, nil
+}
+
+// An Input is one board in the form of the model. It is good for one Infer.
+type Input struct {
+	data          []float32
+	scratch       scratch
+	width, height int // of the picture
+	took          time.Duration
+}
+
+// An Output is what the model said about one board. It is good for one Judge.
+type Output struct {
+	data           []float32
+	width, height  int // of the picture
+	prepare, infer time.Duration
+}
+
+// A Result is the judgement of one board. Score is that of the defect that
+// decided, or of what looked most like one if the board passed.
+type Result struct {
+	Verdict inspector.Verdict
+	Reason  string
+	Score   float32
+	Defects []inspector.Defect // at or above pass, worst first
+	Timings inspector.Timings  // Prepare, Infer and Decode
+}
+
+// Unsure is the judgement of a board that err kept from being judged.
+func Unsure(err error) Result {
+	return Result{Verdict: inspector.Unsure, Reason: "not judged: " + err.Error()}
+}
+
+// Prepare makes the model's input from a picture, which is free afterwards.
+func (c *Classifier) Prepare(p inspector.Pixels) (*Input, error) {
+	begun := time.Now()
+	var in *Input
+	select {
+	case in = <-c.inputs:
+	default:
+		in = c.prepare.newInput()
+	}
+	in.width, in.height = p.Width, p.Height
+	if err := c.prepare.fill(in, p); err != nil {
+		recycle(c.inputs, in)
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	in.took = time.Since(begun)
+	return in, nil
+}
+
+// Infer runs the model. Goroutines take turns; waiting ends with ctx. The input
+// is used up, whatever the outcome.
+func (c *Classifier) Infer(ctx context.Context, in *Input) (*Output, error) {
+	defer recycle(c.inputs, in)
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("infer: wait for the model: %w", ctx.Err())
+	}
+	defer func() { <-c.turn }()
+	var out *Output
+	select {
+	case out = <-c.outputs:
+	default:
+		out = &Output{data: make([]float32, c.decode.size)}
+	}
+	begun := time.Now()
+	if err := c.session.Run(ctx, in.data, out.data); err != nil {
+		recycle(c.outputs, out)
+		return nil, fmt.Errorf("infer: %w", err)
+	}
+	out.width, out.height, out.prepare, out.infer = in.width, in.height, in.took, time.Since(begun)
+	return out, nil
+}
+
+// Judge makes the verdict. The output is used up.
+func (c *Classifier) Judge(out *Output) Result {
+	defer recycle(c.outputs, out)
+	begun := time.Now()
+	r := c.judge(out)
+	r.Timings = inspector.Timings{Prepare: out.prepare, Infer: out.infer, Decode: time.Since(begun)}
+	return r
+}
+
+func (c *Classifier) judge(out *Output) Result {
+	scored, err := c.decode.decode(out.data, out.width, out.height, c.limits)
+	if err != nil {
+		return Unsure(err)
+	}
+	verdict, reason, worst := c.limits.decide(scored, c.decode.cells)
+	r := Result{Verdict: verdict, Reason: reason, Score: worst.Score}
+	for _, d := range scored {
+		if c.limits.rank(d) > passes {
+			r.Defects = append(r.Defects, d)
+		}
+	}
+	return r
+}
+
+// Classify is Prepare, Infer and Judge. An error becomes an unsure verdict.
+func (c *Classifier) Classify(ctx context.Context, p inspector.Pixels) Result {
+	in, err := c.Prepare(p)
+	if err != nil {
+		return Unsure(err)
+	}
+	took := in.took
+	out, err := c.Infer(ctx, in)
+	if err != nil {
+		r := Unsure(err)
+		r.Timings.Prepare = took
+		return r
+	}
+	return c.Judge(out)
+}
+
+// Warm runs the model once on the golden board alone, so that the first board
+// does not pay for the first run, and reports whether its output makes sense.
+func (c *Classifier) Warm(ctx context.Context) error {
+	out, err := c.Infer(ctx, c.prepare.newInput())
+	if err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	defer recycle(c.outputs, out)
+	if _, err := c.decode.decode(out.data, 1, 1, c.limits); err != nil {
+		return fmt.Errorf("warm up: %w", err)
+	}
+	return nil
+}
+
+// recycle keeps v for reuse if there is room.
+func recycle[T any](free chan T, v T) {
+	select {
+	case free <- v:
+	default:
+	}
+}

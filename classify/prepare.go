@@ -1,0 +1,189 @@
+package classify
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+
+	"gocv.io/x/gocv"
+
+	"inspector"
+	"inspector/model"
+)
+
+// A preparer turns pictures into a model's input. It is read-only once made.
+type preparer struct {
+	model   model.Input
+	copper  Tone
+	numbers [3][256]float32 // of each sample, by colour channel of the model
+	blank   []float32       // an input without its picture: the golden board alone
+}
+
+// scratch is the memory of one input on its way; it grows to the largest
+// picture and is then reused.
+type scratch struct{ packed, grey, resized, plate []byte }
+
+func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
+	in := p.Input()
+	pr := &preparer{model: in, copper: r.Copper, blank: make([]float32, p.InputSize())}
+	for c := range in.Colours() {
+		for v := range 256 {
+			pr.numbers[c][v] = (float32(v) - in.Mean[c]) * in.Scale[c]
+		}
+	}
+	if in.Binarise && r.Copper != Dark && r.Copper != Bright {
+		return nil, fmt.Errorf("%s binarises: the recipe must say whether copper is %q or %q, not %q", p.ID(), Dark, Bright, r.Copper)
+	}
+	if !in.Golden {
+		return pr, nil
+	}
+	if len(r.Golden.Data) == 0 {
+		return nil, fmt.Errorf("%s compares with a golden board: the recipe must give the picture of a good one", p.ID())
+	}
+	if err := pr.put(pr.blank, in.Colours(), &scratch{}, r.Golden); err != nil {
+		return nil, fmt.Errorf("golden board: %w", err)
+	}
+	return pr, nil
+}
+
+func (p *preparer) newInput() *Input { return &Input{data: slices.Clone(p.blank)} }
+
+// fill writes the picture beside the golden board, which is there already.
+func (p *preparer) fill(in *Input, px inspector.Pixels) error {
+	return p.put(in.data, 0, &in.scratch, px)
+}
+
+// put writes one picture into dst, from channel first on.
+func (p *preparer) put(dst []float32, first int, s *scratch, px inspector.Pixels) error {
+	if err := px.Check(); err != nil {
+		return err
+	}
+	px = s.pack(px)
+	var err error
+	if p.model.Colour == "grey" && px.Channels == 3 {
+		if px, err = s.toGrey(px); err != nil {
+			return err
+		}
+	}
+	if px.Width != p.model.Width || px.Height != p.model.Height {
+		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
+			return err
+		}
+	}
+	if p.model.Binarise {
+		s.plate = room(s.plate, px.Width*px.Height)
+		if err := Plate(s.plate, px, p.copper); err != nil {
+			return err
+		}
+		px.Data = s.plate
+	}
+	p.spread(dst, first, px)
+	return nil
+}
+
+// spread looks up the number of every sample and puts it in its place.
+func (p *preparer) spread(dst []float32, first int, px inspector.Pixels) {
+	n, colours := px.Width*px.Height, p.model.Colours()
+	for c := range colours {
+		from := c // the sample's place in its pixel
+		switch {
+		case px.Channels == 1:
+			from = 0
+		case p.model.Colour == "rgb":
+			from = 2 - c
+		}
+		numbers := &p.numbers[c]
+		if p.model.Layout == "NHWC" {
+			step := p.model.Channels()
+			for i := range n {
+				dst[i*step+first+c] = numbers[px.Data[i*px.Channels+from]]
+			}
+			continue
+		}
+		plane := dst[(first+c)*n : (first+c+1)*n]
+		if px.Channels == 1 {
+			for i, v := range px.Data[:len(plane)] {
+				plane[i] = numbers[v]
+			}
+			continue
+		}
+		for i := range plane {
+			plane[i] = numbers[px.Data[i*px.Channels+from]]
+		}
+	}
+}
+
+// pack closes the gaps between rows, because GoCV takes no stride.
+func (s *scratch) pack(px inspector.Pixels) inspector.Pixels {
+	row := px.Width * px.Channels
+	if px.Stride == row {
+		return px
+	}
+	s.packed = room(s.packed, row*px.Height)
+	for y := range px.Height {
+		copy(s.packed[y*row:(y+1)*row], px.Data[y*px.Stride:])
+	}
+	px.Data, px.Stride = s.packed, row
+	return px
+}
+
+func (s *scratch) toGrey(px inspector.Pixels) (inspector.Pixels, error) {
+	s.grey = room(s.grey, px.Width*px.Height)
+	to := inspector.Pixels{Width: px.Width, Height: px.Height, Channels: 1, Stride: px.Width, Data: s.grey}
+	return to, convert("to grey", px, to, func(src gocv.Mat, dst *gocv.Mat) error {
+		return gocv.CvtColor(src, dst, gocv.ColorBGRToGray)
+	})
+}
+
+// resize stretches: a model's picture has no borders, and boxes scale back by
+// width and height. Averaging areas keeps thin traces when shrinking.
+func (s *scratch) resize(px inspector.Pixels, w, h int) (inspector.Pixels, error) {
+	s.resized = room(s.resized, w*h*px.Channels)
+	to := inspector.Pixels{Width: w, Height: h, Channels: px.Channels, Stride: w * px.Channels, Data: s.resized}
+	how := gocv.InterpolationLinear
+	if w < px.Width || h < px.Height {
+		how = gocv.InterpolationArea
+	}
+	return to, convert("resize", px, to, func(src gocv.Mat, dst *gocv.Mat) error {
+		return gocv.Resize(src, dst, image.Pt(w, h), 0, 0, how)
+	})
+}
+
+// convert runs an operation of OpenCV from one picture's bytes into another's,
+// which must have just the size that the operation gives.
+func convert(what string, from, to inspector.Pixels, do func(gocv.Mat, *gocv.Mat) error) error {
+	src, err := wrap(from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer src.Close()
+	dst, err := wrap(to)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer dst.Close()
+	if err := do(src, &dst); err != nil {
+		return fmt.Errorf("%s %d x %d: %w", what, from.Width, from.Height, err)
+	}
+	return nil
+}
+
+var errPadded = errors.New("rows have gaps")
+
+// wrap is a picture as a Mat over the same bytes. The caller closes it.
+func wrap(px inspector.Pixels) (gocv.Mat, error) {
+	if px.Stride != px.Width*px.Channels {
+		return gocv.Mat{}, errPadded
+	}
+	kind := gocv.MatTypeCV8UC1
+	if px.Channels == 3 {
+		kind = gocv.MatTypeCV8UC3
+	}
+	return gocv.NewMatFromBytes(px.Height, px.Width, kind, px.Data)
+}
+
+// room is b with length n and any content.
+func room(b []byte, n int) []byte {
+	return slices.Grow(b[:0], n)[:n]
+}
