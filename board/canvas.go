@@ -1,0 +1,98 @@
+package board
+
+import (
+	"image"
+	"image/color"
+	"math"
+
+	"gocv.io/x/gocv"
+)
+
+// A canvas is a square of bytes to draw on. The shapes are drawn here and not
+// by OpenCV, so that a seed gives one board whatever OpenCV is installed.
+type canvas struct {
+	size int
+	px   []byte
+}
+
+func newCanvas(size int) canvas { return canvas{size, make([]byte, size*size)} }
+
+// stroke draws a line with round ends, r to each side.
+func (c canvas) stroke(x0, y0, x1, y1, r float64, v byte) {
+	left, right := c.clip(min(x0, x1)-r), c.clip(max(x0, x1)+r+1)
+	top, bottom := c.clip(min(y0, y1)-r), c.clip(max(y0, y1)+r+1)
+	for y := top; y < bottom; y++ {
+		for x := left; x < right; x++ {
+			if toSegment(float64(x), float64(y), x0, y0, x1, y1) <= r {
+				c.px[y*c.size+x] = v
+			}
+		}
+	}
+}
+
+func (c canvas) disk(x, y, r float64, v byte) { c.stroke(x, y, x, y, r, v) }
+
+// box fills a rectangle given by its middle and half its sides.
+func (c canvas) box(x, y, rx, ry float64, v byte) {
+	for j := c.clip(y - ry); j < c.clip(y+ry+1); j++ {
+		for i := c.clip(x - rx); i < c.clip(x+rx+1); i++ {
+			c.px[j*c.size+i] = v
+		}
+	}
+}
+
+// frame draws the outline of such a rectangle.
+func (c canvas) frame(x, y, rx, ry, r float64, v byte) {
+	c.stroke(x-rx, y-ry, x+rx, y-ry, r, v)
+	c.stroke(x+rx, y-ry, x+rx, y+ry, r, v)
+	c.stroke(x+rx, y+ry, x-rx, y+ry, r, v)
+	c.stroke(x-rx, y+ry, x-rx, y-ry, r, v)
+}
+
+func (c canvas) clip(v float64) int { return int(min(max(math.Round(v), 0), float64(c.size))) }
+
+// text writes s with its lower left at x, y; height in pixels.
+func (c canvas) text(s string, x, y, height float64) error {
+	return c.with(func(m *gocv.Mat) error {
+		thick := max(1, int(height/9))
+		return gocv.PutText(m, s, image.Pt(int(x), int(y)), gocv.FontHersheySimplex, height/21, color.RGBA{255, 255, 255, 255}, thick)
+	})
+}
+
+// with lends the canvas to f as a Mat over the same bytes.
+func (c canvas) with(f func(*gocv.Mat) error) error { return lend(c.px, c.size, gocv.MatTypeCV8UC1, f) }
+
+// grown is a copy in which everything set reaches r pixels further.
+func (c canvas) grown(r int) (canvas, error) {
+	return c.morphed(gocv.MorphDilate, r)
+}
+
+// morphed is a copy after a morphological operation with a disk of radius r.
+func (c canvas) morphed(op gocv.MorphType, r int) (canvas, error) {
+	out := newCanvas(c.size)
+	kernel := gocv.GetStructuringElement(gocv.MorphEllipse, image.Pt(2*r+1, 2*r+1))
+	defer kernel.Close()
+	return out, c.with(func(src *gocv.Mat) error {
+		return out.with(func(dst *gocv.Mat) error { return gocv.MorphologyEx(*src, dst, op, kernel) })
+	})
+}
+
+// lend wraps square px as a Mat for the time of f; f must not resize it.
+func lend(px []byte, size int, kind gocv.MatType, f func(*gocv.Mat) error) error {
+	m, err := gocv.NewMatFromBytes(size, size, kind, px)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	return f(&m)
+}
+
+// toSegment is the distance of a point from a segment.
+func toSegment(x, y, x0, y0, x1, y1 float64) float64 {
+	dx, dy := x1-x0, y1-y0
+	t := 0.0
+	if d := dx*dx + dy*dy; d > 0 {
+		t = min(max(((x-x0)*dx+(y-y0)*dy)/d, 0), 1)
+	}
+	return math.Hypot(x-x0-t*dx, y-y0-t*dy)
+}

@@ -1,0 +1,257 @@
+// Draw writes pairs of binary plates, tested and golden, with the boxes of the
+// defects, for train.py. It draws them, or with -folder converts a folder of
+// ID_test.png, ID_temp.png and ID.csv (x1,y1,x2,y2,class), to measure on.
+//
+// In the output folder, pairs.bin holds per pair the tested and the golden
+// plate, one bit a pixel, 1 is laminate, most significant bit first; boxes.bin
+// holds rows of six little-endian float32: pair, left, top, right, bottom,
+// class (0 to 5 in the order of board.Classes).
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"inspector"
+	"inspector/board"
+	"inspector/classify"
+)
+
+// size of every plate, pixels along an edge.
+const size = 640
+
+func main() {
+	out := flag.String("out", "", "folder to write (required)")
+	n := flag.Int("n", 100, "pairs to draw")
+	seed := flag.Uint64("seed", 1, "of the first board; give held-out pairs one far away")
+	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
+	good := flag.Float64("good", 0.2, "share of pairs without a defect")
+	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
+	flag.Parse()
+	var err error
+	switch {
+	case *out == "":
+		err = errors.New("-out: a folder is required")
+	case *folder != "":
+		err = write(*out, convert(*folder))
+	default:
+		err = write(*out, draw(*n, *seed, *usual, *good))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "draw:", err)
+		os.Exit(1)
+	}
+}
+
+// A pair is one training example.
+type pair struct {
+	tested, golden []byte // plates
+	defects        []inspector.Defect
+	err            error
+}
+
+// write stores pairs in dir as they come.
+func write(dir string, pairs <-chan pair) (err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	var files [2]*os.File
+	var to [2]*bufio.Writer
+	for i, name := range []string{"pairs.bin", "boxes.bin"} {
+		if files[i], err = os.Create(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		defer files[i].Close()
+		to[i] = bufio.NewWriterSize(files[i], 1<<20)
+	}
+	i := 0
+	for p := range pairs {
+		if p.err != nil {
+			return p.err
+		}
+		for _, plate := range [][]byte{p.tested, p.golden} {
+			if _, err := to[0].Write(packed(plate)); err != nil {
+				return err
+			}
+		}
+		for _, d := range p.defects {
+			row := [6]float32{float32(i), d.Box.Left, d.Box.Top, d.Box.Right, d.Box.Bottom, float32(slices.Index(board.Classes(), d.Class))}
+			if err := binary.Write(to[1], binary.LittleEndian, row); err != nil {
+				return err
+			}
+		}
+		i++
+	}
+	return errors.Join(to[0].Flush(), to[1].Flush(), files[0].Close(), files[1].Close())
+}
+
+// packed is plate with one bit a pixel.
+func packed(plate []byte) []byte {
+	bits := make([]byte, len(plate)/8)
+	for i, v := range plate {
+		bits[i/8] |= v >> 7 << (7 - i%8)
+	}
+	return bits
+}
+
+// draw sends n pairs, in order, four of each board.
+func draw(n int, seed uint64, usual bool, good float64) <-chan pair {
+	const batch = 4
+	groups := make(chan chan pair, runtime.GOMAXPROCS(0))
+	go func() {
+		defer close(groups)
+		for g := range (n + batch - 1) / batch {
+			group := make(chan pair, batch)
+			groups <- group
+			go func() {
+				defer close(group)
+				s := seed + uint64(g)
+				r := rand.New(rand.NewPCG(s, 0xd4a3))
+				b, err := board.New(s, size)
+				for i := 0; i < min(batch, n-g*batch); i++ {
+					if err != nil {
+						group <- pair{err: err}
+						return
+					}
+					style := []board.Style{board.Plate, board.Photo}[i%2]
+					group <- drawn(b, style, r, usual, good)
+				}
+			}()
+		}
+	}()
+	return joined(groups)
+}
+
+// joined is what each of groups sends, in order.
+func joined(groups <-chan chan pair) <-chan pair {
+	out := make(chan pair)
+	go func() {
+		defer close(out)
+		for g := range groups {
+			for p := range g {
+				out <- p
+			}
+		}
+	}()
+	return out
+}
+
+// drawn is one pair as the appliance would see it.
+func drawn(b *board.Board, style board.Style, r *rand.Rand, usual bool, good float64) pair {
+	tested, golden := board.Usual(style), board.Options{Style: style}
+	if !usual {
+		tested = varied(style, r)
+		if r.IntN(2) == 0 {
+			golden = varied(style, r) // a golden board that the camera captured
+		}
+	}
+	if r.Float64() >= good {
+		tested.Defects = 1 + r.IntN(10)
+	}
+	p, defects, err := plate(b, r.Uint64(), tested)
+	g, _, err2 := plate(b, r.Uint64(), golden)
+	return pair{tested: p, golden: g, defects: defects, err: errors.Join(err, err2)}
+}
+
+// varied are options from the whole range that the model should bear.
+func varied(style board.Style, r *rand.Rand) board.Options {
+	return board.Options{
+		Style: style,
+		Rough: r.Float64(), Etch: 1.4 * r.Float64(), Shift: 3 * r.Float64(), Rotate: 0.5 * r.Float64(),
+		Light: 0.7 * r.Float64(), Noise: 1 + 7*r.Float64(), Blur: 0.4 + r.Float64(),
+	}
+}
+
+// plate is a sample reduced to a plate.
+func plate(b *board.Board, seed uint64, o board.Options) ([]byte, []inspector.Defect, error) {
+	p, defects, err := b.Sample(seed, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Style == board.Plate {
+		return p.Data, defects, nil
+	}
+	dst := make([]byte, p.Width*p.Height)
+	return dst, defects, classify.Plate(dst, p, classify.Bright)
+}
+
+// convert sends the pairs of a folder, in order of name.
+func convert(dir string) <-chan pair {
+	out := make(chan pair)
+	go func() {
+		defer close(out)
+		names, err := filepath.Glob(filepath.Join(dir, "*.csv"))
+		if err == nil && len(names) == 0 {
+			err = fmt.Errorf("%s: no *.csv", dir)
+		}
+		if err != nil {
+			out <- pair{err: err}
+		}
+		for _, name := range names {
+			p, err := readPair(strings.TrimSuffix(name, ".csv"))
+			p.err = err
+			out <- p
+		}
+	}()
+	return out
+}
+
+func readPair(stem string) (p pair, err error) {
+	if p.tested, err = readPlate(stem + "_test.png"); err != nil {
+		return p, err
+	}
+	if p.golden, err = readPlate(stem + "_temp.png"); err != nil {
+		return p, err
+	}
+	f, err := os.Open(stem + ".csv")
+	if err != nil {
+		return p, err
+	}
+	defer f.Close()
+	in := bufio.NewReader(f)
+	if _, err := in.ReadString('\n'); err != nil { // the header
+		return p, fmt.Errorf("%s.csv: %w", stem, err)
+	}
+	for {
+		var b inspector.Box
+		var class int
+		_, err := fmt.Fscanf(in, "%f,%f,%f,%f,%d\n", &b.Left, &b.Top, &b.Right, &b.Bottom, &class)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return p, nil
+		}
+		if err != nil || class < 1 || class > 6 {
+			return p, fmt.Errorf("%s.csv: class %d: %w", stem, class, err)
+		}
+		p.defects = append(p.defects, inspector.Defect{Class: board.Classes()[class-1], Box: b})
+	}
+}
+
+func readPlate(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	plate := make([]byte, size*size)
+	for i := range plate {
+		if v, _, _, _ := img.At(i%size, i/size).RGBA(); v > 0x7fff {
+			plate[i] = 255
+		}
+	}
+	return plate, nil
+}
