@@ -92,6 +92,15 @@ function label_live() {
   set($('camera-note'), r ? `${label(r)} · ${words[known(r.verdict)]}` : '');
 }
 
+// nothing shows that there is no verdict to trust.
+function nothing(word, reason) {
+  $('verdict').className = 'waiting';
+  $('verdict-icon').setAttribute('href', '#i-waiting');
+  set($('word'), word);
+  set($('reason'), reason);
+  $('who').hidden = true;
+  document.title = word + ' – Inspector';
+}
 // now shows r as the verdict, unless a newer one is there.
 function now(r) { if (!current || row(r.id) >= row(current.id)) verdict(r); }
 // The verdict, 2 m away.
@@ -117,9 +126,11 @@ function line(r) {
   const button = el('button', '', label(r));
   button.type = 'button';
   button.setAttribute('aria-haspopup', 'dialog');
-  const cells = [tag, clock(r.at), button, r.recipe, w ? `${w.class} ${w.score.toFixed(2)}` : '–'].map(c => { const td = el('td'); td.append(c); return td; });
+  const bad = el('span', 'worst');
+  bad.append(el('span', '', w ? w.class : '–'), w ? w.score.toFixed(2) : '');
+  if (r.disposition) bad.append(el('span', 'chip', r.disposition.decision));
+  const cells = [tag, clock(r.at), button, r.recipe, bad].map(c => { const td = el('td'); td.append(c); return td; });
   cells[3].className = 'wide';
-  if (r.disposition) cells[4].append(el('span', 'chip', r.disposition.decision));
   tr.append(...cells);
   return tr;
 }
@@ -152,6 +163,7 @@ async function newest() {
   const r = await fetch('/api/v1/inspections?limit=1');
   const [i] = r.ok ? (await r.json()).inspections : [];
   if (i) now(i);
+  else nothing('Waiting', 'for the first board');
 }
 async function list(before) {
   const q = new URLSearchParams({ limit: 50 });
@@ -236,13 +248,14 @@ function health(s) {
   status = s;
   set($('station'), [s.station.site, s.station.line, s.station.device].filter(Boolean).join(' / '));
   set($('recipe'), s.recipe || '–');
-  set($('model'), s.model ? `${s.model.split('@')[0]} (${s.runtime})` : '–');
+  set($('model'), s.model.split('@')[0] || '–');
   $('model').title = s.model;
   set($('source'), s.source || '–');
   const c = s.counts;
   for (const [id, n] of Object.entries({ judged: c.pass + c.fail + c.unsure, pass: c.pass, fail: c.fail, unsure: c.unsure })) set($('n-' + id), n.toLocaleString());
   set($('n-yield'), s.first_pass_yield === null ? '–' : (s.first_pass_yield * 100).toFixed(1) + ' %');
-  set($('since'), `Since ${new Date(s.started).toLocaleString()} · ${c.in_flight} in flight · ${s.frames.dropped.toLocaleString()} of ${s.frames.captured.toLocaleString()} frames dropped · ${s.version}`);
+  set($('since'), [`Since ${new Date(s.started).toLocaleString()}`, `${c.in_flight} in flight`,
+    `${s.frames.dropped.toLocaleString()} of ${s.frames.captured.toLocaleString()} frames dropped`, s.version].filter(Boolean).join(' · '));
   $('parts').replaceChildren(...s.parts.map(p => {
     const li = el('li', marks[p.state] ? p.state : 'down'), text = el('div');
     li.append(icon(marks[p.state] ?? 'fail'), text);
@@ -256,8 +269,8 @@ function health(s) {
     return tr;
   }));
   $('no-lanes').hidden = s.lanes.length > 0;
-  const text = s.reasons.map(p => `${p.name}: ${p.detail}${p.remedy ? ' → ' + p.remedy : ''}`).join(' · ');
-  set($('not-ready'), s.ready ? '' : 'Not ready. ' + text);
+  $('no-parts').hidden = s.parts.length > 0;
+  set($('not-ready'), s.reasons.map(p => `Not ready: ${p.name}: ${p.detail}${p.remedy ? ' → ' + p.remedy : ''}`).join('\n'));
   $('not-ready').hidden = s.ready;
 }
 
@@ -269,6 +282,7 @@ function lost() {
   clearTimeout(again);
   document.body.className = 'lost';
   set($('link-word'), 'Not connected');
+  nothing('No connection', current ? `the last verdict was ${words[known(current.verdict)]} for ${label(current)} at ${clock(current.at)}` : 'to the inspector');
   set($('lost'), 'Connection to the inspector lost: what you see is old. Trying again…');
   $('lost').hidden = false;
   again = setTimeout(connect, 2000);
