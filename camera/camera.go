@@ -101,12 +101,11 @@ func newCamera(s source, c Config, log *slog.Logger) *Camera {
 // then lives until that call returns, and closes what it opened.
 func (c *Camera) Run(ctx context.Context) error {
 	wait := c.config.Pause
-	for {
+	for ctx.Err() == nil {
 		began := time.Now()
 		err := c.source.stream(ctx, c)
 		if ctx.Err() != nil {
-			c.enter(Ended, errors.New("it was asked to stop"))
-			return nil
+			break
 		}
 		if err == nil || permanent(err) {
 			c.end(err)
@@ -121,6 +120,8 @@ func (c *Camera) Run(ctx context.Context) error {
 		sleep(ctx, wait)
 		wait = min(2*wait, c.config.MaxPause)
 	}
+	c.enter(Ended, errors.New("it was asked to stop"))
+	return nil
 }
 
 func (c *Camera) end(err error) {

@@ -5,27 +5,21 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"image"
-	"image/jpeg"
-	"image/png"
 	"math"
 )
 
 // readHeader returns what data is and how many pixels wide and high it says it
 // is, without decoding it.
 func readHeader(data []byte) (kind string, w, h int, err error) {
-	var c image.Config
 	switch {
 	case len(data) == 0:
 		return "", 0, 0, errors.New("the file has 0 bytes: copy or save it again")
 	case hasPrefix(data, "\xff\xd8\xff"):
-		if c, err = jpeg.DecodeConfig(bytes.NewReader(data)); err == nil {
-			err = checkJPEG(data)
-		}
-		kind, w, h = "JPEG", c.Width, c.Height
+		kind = "JPEG"
+		w, h, err = sizeJPEG(data)
 	case hasPrefix(data, "\x89PNG\r\n\x1a\n"):
-		c, err = png.DecodeConfig(bytes.NewReader(data))
-		kind, w, h = "PNG", c.Width, c.Height
+		kind = "PNG"
+		w, h, err = sizePNG(data)
 	case hasPrefix(data, "BM"):
 		kind = "BMP"
 		w, h, err = sizeBMP(data)
@@ -49,44 +43,57 @@ func readHeader(data []byte) (kind string, w, h int, err error) {
 
 func hasPrefix(data []byte, prefix string) bool { return bytes.HasPrefix(data, []byte(prefix)) }
 
-// checkJPEG walks from marker to marker to the end of the image (ITU-T T.81,
+// sizeJPEG walks from marker to marker to the end of the image (ITU-T T.81,
 // B.1.1). OpenCV fills what is missing with grey and says nothing.
-func checkJPEG(data []byte) error {
-	scans := 0
-	for i := 2; i+1 < len(data); {
-		switch marker := data[i+1]; {
+func sizeJPEG(data []byte) (w, h int, err error) {
+	for i, scanned := 2, false; i+2 <= len(data); {
+		marker := data[i+1]
+		switch {
 		case data[i] != 0xff:
-			return fmt.Errorf("byte %d is no marker", i)
+			return 0, 0, fmt.Errorf("byte %d is no marker", i)
 		case marker == 0xff: // fill
 			i++
-		case marker == 0xd9 && scans > 0: // end of image
-			return nil
-		case marker == 0x01 || marker >= 0xd0 && marker <= 0xd8:
+			continue
+		case marker == 0xd9 && scanned: // end of image
+			return w, h, nil
+		case marker == 0x01 || marker >= 0xd0 && marker <= 0xd9:
 			i += 2
-		default:
-			if i+4 > len(data) {
-				return errCut
+			continue
+		case i+4 > len(data):
+			return 0, 0, errCut
+		}
+		if marker&0xf0 == 0xc0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc { // start of frame
+			if w != 0 || i+9 > len(data) {
+				return 0, 0, errors.New("it gives its size twice or not at all")
 			}
-			if i += 2 + int(binary.BigEndian.Uint16(data[i+2:])); marker == 0xda {
-				scans++
-				i = endOfScan(data, i)
-			}
+			h, w = int(binary.BigEndian.Uint16(data[i+5:])), int(binary.BigEndian.Uint16(data[i+7:]))
+		}
+		i += 2 + int(binary.BigEndian.Uint16(data[i+2:]))
+		if marker == 0xda { // start of scan
+			i, scanned = endOfScan(data, i), true
 		}
 	}
-	return errCut
+	return 0, 0, errCut
 }
-
-var errCut = errors.New("its end is missing")
 
 // endOfScan returns where the next marker is after the coded data at i.
 func endOfScan(data []byte, i int) int {
 	for ; i+1 < len(data); i++ {
-		if next := data[i+1]; data[i] == 0xff && next != 0 && (next < 0xd0 || next > 0xd7) {
+		if next := data[i+1]; data[i] == 0xff && next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7) {
 			return i
 		}
 	}
 	return len(data)
 }
+
+func sizePNG(data []byte) (w, h int, err error) {
+	if len(data) < 24 || string(data[12:16]) != "IHDR" {
+		return 0, 0, errCut
+	}
+	return int(binary.BigEndian.Uint32(data[16:])), int(binary.BigEndian.Uint32(data[20:])), nil
+}
+
+var errCut = errors.New("its end is missing")
 
 func sizeBMP(data []byte) (w, h int, err error) {
 	if len(data) < 26 {

@@ -127,3 +127,5 @@ func mustWrite(t testing.TB, name string, data []byte) {
 		t.Fatal(err)
 	}
 }
+
+func secret(s string) inspector.Secret { return inspector.Secret(s) }

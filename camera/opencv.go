@@ -37,7 +37,11 @@ func openCV(what, backend string, api gocv.VideoCaptureAPI, params ...gocv.Video
 	if !gocv.VideoRegistry.HasBackend(api) {
 		return nil, fmt.Errorf("this OpenCV has no %s: install an OpenCV built with it (Debian and Ubuntu: libopencv-videoio-dev)", backend)
 	}
-	c, err := gocv.OpenVideoCaptureWithAPIParams(what, api, params)
+	open := func() (*gocv.VideoCapture, error) { return gocv.VideoCaptureFileWithAPI(what, api) }
+	if len(params) > 0 {
+		open = func() (*gocv.VideoCapture, error) { return gocv.VideoCaptureFileWithAPIParams(what, api, params) }
+	}
+	c, err := open()
 	if err != nil {
 		if c != nil {
 			c.Close()
@@ -137,7 +141,7 @@ func openVideoFile(path string) (capture, int, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("open video: %w", err)
 	}
-	v, err := openCV(absolute, "FFmpeg", gocv.VideoCaptureFFmpeg, openTimeoutMsec, 10_000)
+	v, err := openCV(absolute, "FFmpeg", gocv.VideoCaptureFFmpeg)
 	if err != nil {
 		return nil, 0, fmt.Errorf("open video %s: %w: is it a video, and not truncated? (ffprobe shows what it is)", path, err)
 	}
@@ -149,7 +153,7 @@ func openVideoFile(path string) (capture, int, error) {
 	return v, count, nil
 }
 
-// ports are those of the schemes that a camera may have.
+// port is where a camera listens by default; empty if no camera has the scheme.
 func port(scheme string) string {
 	switch scheme {
 	case "rtsp":
@@ -194,7 +198,7 @@ func whyNot(u *url.URL) string {
 	if u.Port() != "" {
 		address = u.Host
 	}
-	c, err := net.DialTimeout("tcp", address, 2*time.Second)
+	c, err := net.DialTimeout("tcp", address, grace)
 	if err != nil {
 		return fmt.Sprintf("nothing answers there (%v): check power, network, address and port of the camera", err)
 	}

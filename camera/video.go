@@ -10,9 +10,9 @@ import (
 	"inspector"
 )
 
-// grace is how long a stopped source waits for OpenCV before it leaves the
-// goroutine inside it behind.
-const grace = 500 * time.Millisecond
+// grace is how long a source waits for OpenCV once it was told to stop, or
+// should have given up itself, before it leaves the goroutine inside it behind.
+const grace = time.Second
 
 // capture is what OpenCV opened. Its calls may hang for ever.
 type capture interface {
@@ -111,7 +111,7 @@ func (v *video) pass(ctx context.Context, out sink) (have, promise int, err erro
 
 // await returns the next answer, or an answer that says why there is none.
 func await(ctx context.Context, answers <-chan answer, limit time.Duration, verb, name string) answer {
-	timer := time.NewTimer(limit)
+	timer := time.NewTimer(limit + 2*grace)
 	defer timer.Stop()
 	select {
 	case a := <-answers:
