@@ -59,6 +59,7 @@ type Command struct {
 	Input    json.RawMessage // RunTask
 	Attempt  int             // RunTask: 0 at first, then the number of the retry
 	Due      time.Time       // SetTimer: when to fire
+	Token    string          // Await, and the RunTask of the same state: who holds it may answer
 	Timeout  time.Duration   // RunTask: the driver fails it with States.Timeout after this; 0 is never
 }
 

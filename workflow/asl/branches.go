@@ -1,0 +1,136 @@
+package asl
+
+import (
+	"encoding/json"
+)
+
+func (x *Execution) startParallel(act *activity, input any) error {
+	argument, err := x.arguments(act, input)
+	if err != nil {
+		return err
+	}
+	x.emit(act.frame, HistoryEvent{Type: "ParallelStateStarted"})
+	n := len(act.state.branches)
+	act.results, act.left = make([]any, n), n
+	for i, b := range act.state.branches {
+		f := &frame{block: b, parent: act, index: i, last: x.history}
+		act.branches = append(act.branches, f)
+		x.arrive(f, b.start, argument)
+	}
+	return nil
+}
+
+// maxAtOnce bounds the items of a Map that run together, as on AWS.
+const maxAtOnce = 40
+
+func (x *Execution) startMap(act *activity, input any) error {
+	items, err := x.items(act, input)
+	if err != nil {
+		return err
+	}
+	atOnce := act.state.concurrency.seconds
+	if act.state.concurrency.path != nil {
+		if atOnce, err = x.count(act, act.state.concurrency, input); err != nil {
+			return err
+		}
+		if atOnce < 0 {
+			return runtimeError("MaxConcurrency cannot be negative.")
+		}
+	}
+	length := len(items)
+	x.emit(act.frame, HistoryEvent{Type: "MapStateStarted", Length: &length})
+	act.items, act.results, act.left, act.next, act.argument = items, make([]any, length), length, 0, input
+	if length == 0 {
+		x.allDone(act)
+		return nil
+	}
+	if atOnce == 0 {
+		atOnce = maxAtOnce
+	}
+	for range min(atOnce, maxAtOnce, int64(length)) {
+		if err := x.startItem(act); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *Execution) items(act *activity, input any) ([]any, error) {
+	v := input
+	if p := act.state.items; p != nil {
+		var err error
+		if v, err = p.eval(x.scope(act, input)); err != nil {
+			return nil, inField("ItemsPath", input, err)
+		}
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, runtimeError("Reference path %q must point to array. Map state input must be an array but was: %s", pathText(act.state.items), shorten(encode(v)))
+	}
+	return list, nil
+}
+
+func pathText(p *path) string {
+	if p == nil {
+		return "$"
+	}
+	return p.text
+}
+
+func shorten(b json.RawMessage) string {
+	if len(b) > 200 {
+		return string(b[:200]) + "…"
+	}
+	return string(b)
+}
+
+// startItem begins the next item of a Map.
+func (x *Execution) startItem(act *activity) error {
+	i := act.next
+	act.next++
+	b := act.state.branches[0]
+	f := &frame{block: b, parent: act, index: i, item: act.items[i], last: act.frame.last}
+	act.branches = append(act.branches, f)
+	x.emit(f, HistoryEvent{Type: "MapIterationStarted", Name: act.state.name, Index: &f.index})
+	input := act.items[i]
+	if act.state.parameters != nil {
+		var err error
+		item := &activity{frame: f, state: act.state, at: act.at, retryCount: act.retryCount} // sees its item in $$
+		if input, err = x.arguments(item, act.argument); err != nil {
+			return err
+		}
+	}
+	x.arrive(f, b.start, input)
+	return nil
+}
+
+// branchDone takes the output of a branch or item to its state.
+func (x *Execution) branchDone(f *frame, out any) {
+	act := f.parent
+	act.results[f.index] = out
+	act.left--
+	if act.state.kind == "Map" {
+		x.emit(f, HistoryEvent{Type: "MapIterationSucceeded", Name: act.state.name, Index: &f.index})
+		act.frame.last = f.last
+	}
+	if act.left == 0 {
+		x.allDone(act)
+		return
+	}
+	if act.next < len(act.items) {
+		if err := x.startItem(act); err != nil {
+			x.fail(act, err)
+		}
+	}
+}
+
+func (x *Execution) allDone(act *activity) {
+	act.branches = nil
+	result := any(act.results)
+	if !fits(result) {
+		x.fail(act, x.tooLarge(act))
+		return
+	}
+	x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateSucceeded"})
+	x.complete(act, result)
+}

@@ -1,0 +1,242 @@
+package asl
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// An Execution is one run of a machine as its events have made it. The zero
+// value has not begun. Only Machine.Advance changes it; it may be used by one
+// goroutine at a time.
+type Execution struct {
+	name       string
+	machine    *Machine
+	status     Status
+	input      any
+	output     any
+	failure    stateError
+	started    time.Time
+	root       *frame
+	open       map[int64]*pending
+	commands   int64 // the last ID given
+	history    int64 // the last ID given
+	entries    int   // states entered so far
+	seed       string
+	draws      uint64
+	current    Event          // what is being told
+	events     []HistoryEvent // made by it
+	issued     []Command      // made by it
+	queue      []arrival
+	contextual any // Execution and StateMachine of $$, which never change
+}
+
+// A frame is one run of a block: of the machine, a branch or an item.
+type frame struct {
+	block  *block
+	parent *activity // nil: the machine itself
+	index  int       // among the parent's branches or items
+	item   any       // of a Map
+	act    *activity
+	dead   bool
+	last   int64 // history event before the next one of this frame
+}
+
+// An activity is one entry into one state, through all of its retries.
+type activity struct {
+	frame      *frame
+	state      *state
+	input      any // raw
+	entered    int64
+	at         time.Time
+	retries    []int64 // by retrier
+	retryCount int64
+	task       int64 // command of the task, the same on every retry; 0 before the first
+	await      int64
+	held       []int64 // commands that are open for this activity
+	beat       time.Duration
+	beatTimer  int64
+
+	branches []*frame // Parallel and Map
+	items    []any    // Map
+	results  []any
+	left     int // branches or items that have not ended
+	next     int // item to start
+	argument any // of branches and ItemSelector
+}
+
+type role uint8
+
+const (
+	roleTask role = iota
+	roleAwait
+	roleWait
+	roleRetry
+	roleTimeout
+	roleHeartbeat
+	roleExecution // the machine's own timeout
+)
+
+// pending is a command that waits for its answer.
+type pending struct {
+	act     *activity // nil for roleExecution
+	role    role
+	command Command
+}
+
+// An arrival is a state about to be entered.
+type arrival struct {
+	frame *frame
+	state string
+	input any
+}
+
+// Status is empty before the execution has begun.
+func (x *Execution) Status() Status { return x.status }
+
+// Started is when the execution began.
+func (x *Execution) Started() time.Time { return x.started }
+
+// Output is the result of an execution that succeeded; nil otherwise.
+func (x *Execution) Output() json.RawMessage {
+	if x.status != StatusSucceeded {
+		return nil
+	}
+	return encode(x.output)
+}
+
+// Error is the error name of an execution that failed, timed out or was
+// stopped.
+func (x *Execution) Error() string { return x.failure.name }
+
+// Cause explains Error.
+func (x *Execution) Cause() string { return x.failure.cause }
+
+// Open gives the commands that wait for an answer, by ID.
+func (x *Execution) Open() []Command {
+	out := make([]Command, 0, len(x.open))
+	for _, p := range x.open {
+		out = append(out, p.command)
+	}
+	slices.SortFunc(out, func(a, b Command) int { return int(a.ID - b.ID) })
+	return out
+}
+
+// Command gives an open command.
+func (x *Execution) Command(id int64) (Command, bool) {
+	p, ok := x.open[id]
+	if !ok {
+		return Command{}, false
+	}
+	return p.command, true
+}
+
+// States gives the names of the states where the execution is, innermost
+// only, in the order of branches.
+func (x *Execution) States() []string {
+	var out []string
+	var visit func(f *frame)
+	visit = func(f *frame) {
+		if f == nil || f.dead || f.act == nil {
+			return
+		}
+		before := len(out)
+		for _, b := range f.act.branches {
+			visit(b)
+		}
+		if len(out) == before {
+			out = append(out, f.act.state.name)
+		}
+	}
+	if x.status == StatusRunning {
+		visit(x.root)
+	}
+	return out
+}
+
+// Names reports whether the state that gave the open command, or one around
+// it, has a Retry or Catch with exactly this error name.
+func (x *Execution) Names(command int64, errorName string) bool {
+	p, ok := x.open[command]
+	if !ok {
+		return false
+	}
+	for act := p.act; act != nil; act = act.frame.parent {
+		for _, r := range act.state.retry {
+			if slices.Contains(r.errors, errorName) {
+				return true
+			}
+		}
+		for _, c := range act.state.catch {
+			if slices.Contains(c.errors, errorName) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Token is the task token of an Await command: who holds it may answer. It
+// begins with the execution's name and the command's ID, both readable, and
+// ends with what only the seed of the Started event can give.
+func (x *Execution) Token(command int64) string {
+	id := strconv.FormatInt(command, 10)
+	return x.name + "." + id + "." + hex.EncodeToString(x.mac("token", uint64(command))[:16]) //nolint:gosec // IDs are positive
+}
+
+func (x *Execution) mac(what string, n uint64) []byte {
+	h := hmac.New(sha256.New, []byte(x.seed))
+	h.Write([]byte(what + "\x00" + x.name + "\x00"))
+	h.Write(binary.BigEndian.AppendUint64(nil, n))
+	return h.Sum(nil)
+}
+
+// draw gives the next bytes of the execution's own randomness: no clock or
+// generator is asked, so that folding gives the same again.
+func (x *Execution) draw() (out [32]byte) {
+	x.draws++
+	copy(out[:], x.mac("draw", x.draws))
+	return out
+}
+
+// ErrMoot is given for an event that has nothing to answer: its command is
+// over or never was, or the execution has ended or not begun. Nothing changed.
+var ErrMoot = errors.New("the event answers nothing that is open")
+
+// context is the context object as seen from the activity.
+func (x *Execution) context(act *activity) any {
+	if x.contextual == nil {
+		x.contextual = map[string]any{
+			"Id": x.name, "Name": x.name, "Input": x.input, "RoleArn": "", "StartTime": rfc3339(x.started),
+			"RedriveCount": number(0),
+		}
+	}
+	o := map[string]any{
+		"Execution":    x.contextual,
+		"StateMachine": map[string]any{"Id": x.machine.hash, "Name": x.machine.hash},
+		"State":        map[string]any{"Name": act.state.name, "EnteredTime": rfc3339(act.at), "RetryCount": number(act.retryCount)},
+	}
+	if act.state.token {
+		o["Task"] = map[string]any{"Token": x.Token(act.await)}
+	}
+	for f := act.frame; f.parent != nil; f = f.parent.frame {
+		if f.parent.state.kind == "Map" {
+			o["Map"] = map[string]any{"Item": map[string]any{"Index": number(int64(f.index)), "Value": f.item}}
+			break
+		}
+	}
+	return o
+}
+
+func rfc3339(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// scope is what expressions of the activity see, with input as $.
+func (x *Execution) scope(act *activity, input any) *scope {
+	return &scope{input: input, context: func() any { return x.context(act) }, draw: x.draw}
+}

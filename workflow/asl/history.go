@@ -1,0 +1,111 @@
+package asl
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// A HistoryEvent is one event of the history as Step Functions shows it. IDs
+// count from 1. It is encoded as AWS does: the details in an object named
+// after the type, input and output as JSON in a string.
+type HistoryEvent struct {
+	ID           int64
+	PreviousID   int64
+	Type         string
+	At           time.Time
+	Name         string // of the state
+	Index        *int   // of a Map's item
+	Length       *int   // of a Map
+	Resource     string
+	Error, Cause string
+
+	// Values are shared with the execution and encoded only when asked for:
+	// most drivers never look.
+	input, output, parameters *any
+}
+
+// Input is the JSON of the event's input; nil if it has none.
+func (h HistoryEvent) Input() json.RawMessage { return encodeOptional(h.input) }
+
+// Output is the JSON of the event's output; nil if it has none.
+func (h HistoryEvent) Output() json.RawMessage { return encodeOptional(h.output) }
+
+func encodeOptional(v *any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	return encode(*v)
+}
+
+// MarshalJSON gives the form of AWS's GetExecutionHistory.
+func (h HistoryEvent) MarshalJSON() ([]byte, error) {
+	d := map[string]any{}
+	text := func(name, v string) {
+		if v != "" {
+			d[name] = v
+		}
+	}
+	if !strings.HasPrefix(h.Type, "Task") && !strings.HasPrefix(h.Type, "Lambda") || strings.Contains(h.Type, "State") {
+		text("name", h.Name)
+	}
+	text("error", h.Error)
+	text("cause", h.Cause)
+	if strings.HasPrefix(h.Type, "Lambda") {
+		text("resource", h.Resource)
+	} else if h.Resource != "" {
+		d["resourceType"], d["resource"] = splitResource(h.Resource)
+	}
+	for name, n := range map[string]*int{"index": h.Index, "length": h.Length} {
+		if n != nil {
+			d[name] = number(int64(*n))
+		}
+	}
+	for name, v := range map[string]*any{"input": h.input, "output": h.output, "parameters": h.parameters} {
+		if v != nil {
+			d[name] = string(encode(*v))
+			if name != "parameters" {
+				d[name+"Details"] = map[string]any{"truncated": false}
+			}
+		}
+	}
+	out := map[string]any{"id": number(h.ID), "previousEventId": number(h.PreviousID), "type": h.Type, "timestamp": rfc3339(h.At)}
+	if len(d) > 0 {
+		out[h.detailsName()] = d
+	}
+	return encode(out), nil
+}
+
+func (h HistoryEvent) detailsName() string {
+	switch {
+	case strings.HasSuffix(h.Type, "StateEntered"):
+		return "stateEnteredEventDetails"
+	case strings.HasSuffix(h.Type, "StateExited"):
+		return "stateExitedEventDetails"
+	}
+	return strings.ToLower(h.Type[:1]) + h.Type[1:] + "EventDetails"
+}
+
+// splitResource gives AWS's resourceType and resource.
+func splitResource(resource string) (kind, name string) {
+	resource = strings.TrimPrefix(resource, "arn:aws:states:::")
+	i := strings.LastIndexByte(resource, ':')
+	return resource[:max(i, 0)], resource[i+1:]
+}
+
+func (x *Execution) emit(f *frame, h HistoryEvent) {
+	x.history++
+	h.ID, h.PreviousID, h.At = x.history, f.last, x.current.At
+	f.last = x.history
+	x.events = append(x.events, h)
+}
+
+// taskEvent is TaskScheduled, or LambdaFunctionScheduled for a bare function,
+// and so on.
+func (act *activity) taskEvent(what string, output *any) HistoryEvent {
+	prefix := "Task"
+	if strings.HasPrefix(act.state.resource, "arn:aws:lambda:") {
+		prefix = "LambdaFunction"
+	}
+	return HistoryEvent{Type: prefix + what, Name: act.state.name, Resource: act.state.resource, output: output}
+}

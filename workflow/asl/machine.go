@@ -1,0 +1,171 @@
+package asl
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Machine is a checked definition. It never changes: any number of
+// goroutines may advance different executions of it at the same time.
+type Machine struct {
+	Comment string
+
+	hash    string
+	top     *block
+	timeout time.Duration // 0: none
+}
+
+// Hash is the sha256 of the definition, in hexadecimal: its name for ever.
+func (m *Machine) Hash() string { return m.hash }
+
+// Resources gives what the machine's tasks invoke, without
+// .waitForTaskToken, sorted.
+func (m *Machine) Resources() []string {
+	var out []string
+	var visit func(b *block)
+	visit = func(b *block) {
+		for _, s := range b.states {
+			if s.kind == "Task" {
+				out = append(out, s.resource)
+			}
+			for _, inner := range s.branches {
+				visit(inner)
+			}
+		}
+	}
+	visit(m.top)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// A Fault is one thing that is wrong with a definition.
+type Fault struct {
+	Pointer     string // JSON pointer (RFC 6901) of the place; empty is the whole
+	Message     string
+	Unsupported bool // right in the language, but not in this interpreter yet
+}
+
+func (f Fault) Error() string {
+	if f.Pointer == "" {
+		return f.Message
+	}
+	return f.Pointer + ": " + f.Message
+}
+
+// Faults are all that is wrong with a definition, in order of place.
+type Faults []Fault
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.Error()
+	}
+	return "the definition is not valid:\n  " + strings.Join(lines, "\n  ")
+}
+
+// Permanent tells whoever retries not to.
+func (f Faults) Permanent() bool { return true }
+
+// Parse checks a definition of the States Language and compiles it. The error
+// is a Faults with every fault at once, each with its place. The bytes are not
+// kept.
+func Parse(definition []byte) (*Machine, error) {
+	c := &checker{seen: map[string]bool{}}
+	v, err := decode(definition)
+	o, ok := v.(map[string]any)
+	switch {
+	case err != nil:
+		return nil, Faults{{Message: fmt.Sprintf("it is not JSON: %v", err)}}
+	case !ok:
+		return nil, Faults{{Message: "it must be a JSON object"}}
+	case len(definition) > maxDefinition:
+		return nil, Faults{{Message: fmt.Sprintf("it is larger than %d bytes", maxDefinition)}}
+	}
+	m := &Machine{Comment: c.text("", o, "Comment")}
+	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
+	c.queryLanguage("", o)
+	if version, ok := o["Version"]; ok && version != "1.0" {
+		c.fault("/Version", `the only version is "1.0"`)
+	}
+	m.timeout = c.seconds("", o, "TimeoutSeconds", 1)
+	m.top = c.block("", o, 0)
+	if len(c.faults) > 0 {
+		slices.SortStableFunc(c.faults, func(a, b Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return nil, c.faults
+	}
+	sum := sha256.Sum256(definition)
+	m.hash = hex.EncodeToString(sum[:])
+	return m, nil
+}
+
+const maxDefinition = 1 << 20 // bytes, as on AWS
+
+// A block is one States object with its start: the machine, a branch, or what
+// a Map does with every item.
+type block struct {
+	start  string
+	states map[string]*state
+}
+
+// A state as compiled. Which fields are set depends on its kind; the zero
+// value of a path is the default that the language gives it.
+type state struct {
+	name, kind string
+	next       string // empty: it ends its block
+
+	inputPath, outputPath, resultPath *path // nil is $
+	noInput, noOutput, noResult       bool  // the path is null
+	parameters, selector              expr  // nil: as it comes
+
+	result    expr // Pass: nil is its input
+	resource  string
+	token     bool // .waitForTaskToken
+	timeout   delay
+	heartbeat delay
+	retry     []retrier
+	catch     []catcher
+
+	choices     []choice
+	otherwise   string
+	wait        delay
+	errorName   expr
+	cause       expr
+	errorField  string // Error or ErrorPath, as written
+	causeField  string
+	branches    []*block // Parallel; Map has one
+	items       *path
+	concurrency delay // Map: a number, not a time
+}
+
+type choice struct {
+	test test
+	next string
+}
+
+// A delay is seconds or a moment, given or by path. The zero value is none.
+type delay struct {
+	field   string // as written
+	seconds int64
+	at      time.Time
+	path    *path
+}
+
+type retrier struct {
+	errors   []string
+	interval float64 // seconds
+	attempts int64
+	rate     float64
+	most     float64 // seconds; 0: no limit
+	jitter   bool
+}
+
+type catcher struct {
+	errors     []string
+	next       string
+	resultPath *path
+	noResult   bool
+}
