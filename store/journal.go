@@ -1,0 +1,191 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"inspector/workflow"
+	"inspector/workflow/asl"
+)
+
+var _ workflow.Journal = (*Store)(nil)
+
+// Define implements workflow.Journal.
+func (s *Store) Define(ctx context.Context, hash string, definition []byte) error {
+	err := s.write(ctx, func(ctx context.Context, w *writer) error {
+		_, err := w.exec(ctx, `INSERT INTO definitions (hash, definition) VALUES (?, ?) ON CONFLICT DO NOTHING`, hash, definition)
+		return err
+	})
+	return wrap(err, "remember definition %s", hash)
+}
+
+// Definition implements workflow.Journal.
+func (s *Store) Definition(ctx context.Context, hash string) (definition []byte, err error) {
+	err = s.readers.QueryRowContext(ctx, `SELECT definition FROM definitions WHERE hash = ?`, hash).Scan(&definition)
+	return definition, wrap(absent(err), "definition %s", hash)
+}
+
+// Append implements workflow.Journal.
+func (s *Store) Append(ctx context.Context, t workflow.Transition) error {
+	err := s.write(ctx, func(ctx context.Context, w *writer) error { return w.append(ctx, t) })
+	return wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
+}
+
+// append writes the transition in the transaction that is under way.
+func (w *writer) append(ctx context.Context, t workflow.Transition) error {
+	event, err := text(t.Event)
+	if err != nil {
+		return err
+	}
+	execution, err := w.advance(ctx, t)
+	if err != nil {
+		return err
+	}
+	if _, err := w.exec(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, t.N, event); err != nil {
+		return err
+	}
+	for _, command := range t.End {
+		if _, err := w.exec(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
+			return err
+		}
+	}
+	for _, b := range t.Begin {
+		if _, err := w.exec(ctx, `INSERT INTO work (execution, command, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			execution, b.Command, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// advance makes the execution what it is after the transition and gives its
+// number. The count of events decides who was first.
+func (w *writer) advance(ctx context.Context, t workflow.Transition) (n int64, err error) {
+	t.Execution.Parked = "" // derived from the work
+	record, err := text(t.Execution)
+	if err != nil {
+		return 0, err
+	}
+	if t.N == 1 {
+		err = w.get(ctx, `INSERT INTO executions (id, status, events, record) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
+			[]any{t.Execution.ID, string(t.Execution.Status), record}, &n)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = workflow.ErrConflict
+		}
+		return n, err
+	}
+	err = w.get(ctx, `UPDATE executions SET status = ?, events = events + 1, record = ? WHERE id = ? AND events = ? RETURNING n`,
+		[]any{string(t.Execution.Status), record, t.Execution.ID, t.N - 1}, &n)
+	if errors.Is(err, sql.ErrNoRows) {
+		if err = w.get(ctx, `SELECT n FROM executions WHERE id = ?`, []any{t.Execution.ID}, &n); err == nil {
+			return 0, workflow.ErrConflict
+		}
+		return 0, absent(err)
+	}
+	return n, err
+}
+
+// Load implements workflow.Journal.
+func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, events []asl.Event, err error) {
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // both reads see the same moment
+	if err != nil {
+		return x, nil, fmt.Errorf("load execution %s: %w", id, err)
+	}
+	defer func() {
+		if err = errors.Join(err, tx.Rollback()); err != nil {
+			err = fmt.Errorf("load execution %s: %w", id, err)
+		}
+	}()
+	found, err := query(ctx, tx, execution, selectExecutions+` WHERE id = ?`, id)
+	if err != nil {
+		return x, nil, err
+	}
+	if len(found) == 0 {
+		return x, nil, ErrNotFound
+	}
+	events, err = query(ctx, tx, func(rows *sql.Rows) (e asl.Event, err error) {
+		var event []byte
+		err = rows.Scan(&event)
+		return e, errors.Join(err, json.Unmarshal(event, &e))
+	}, `SELECT event FROM events WHERE execution = (SELECT n FROM executions WHERE id = ?) ORDER BY n`, id)
+	return found[0], events, err
+}
+
+const selectExecutions = `SELECT record, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '') FROM executions`
+
+func execution(rows *sql.Rows) (x workflow.Execution, err error) {
+	var record []byte
+	var parked string
+	err = rows.Scan(&record, &parked)
+	err = errors.Join(err, json.Unmarshal(record, &x))
+	x.Parked = parked
+	return x, err
+}
+
+// Due implements workflow.Journal.
+func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
+	at := nanos(now)
+	due, err := query(ctx, s.readers, work, `SELECT id, command, lane, state, due, since, parked FROM (
+			SELECT * FROM (SELECT * FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2 ORDER BY row LIMIT ?3)
+			UNION ALL
+			SELECT * FROM (SELECT * FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2 ORDER BY row LIMIT ?3)
+		) JOIN executions ON executions.n = execution ORDER BY row LIMIT ?3`, lane, at, limit)
+	if err != nil || len(due) == limit {
+		return due, time.Time{}, wrap(err, "work of lane %s", lane)
+	}
+	var next sql.NullInt64
+	err = s.readers.QueryRowContext(ctx, `SELECT min(due) FROM (
+			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2
+			UNION ALL
+			SELECT min(due) AS due FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due > ?2
+		)`, lane, at).Scan(&next)
+	if err != nil || !next.Valid {
+		return due, time.Time{}, wrap(err, "work of lane %s", lane)
+	}
+	return due, instant(next.Int64), nil
+}
+
+// Work implements workflow.Journal.
+func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
+	all, err := query(ctx, s.readers, work, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)
+	return all, wrap(err, "work of execution %s", id)
+}
+
+// Park implements workflow.Journal.
+func (s *Store) Park(ctx context.Context, id string, command int64, reason string) error {
+	err := s.write(ctx, func(ctx context.Context, w *writer) error {
+		n, err := w.exec(ctx, `UPDATE work SET parked = ? WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, reason, id, command)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+	return wrap(err, "park command %d of execution %s", command, id)
+}
+
+func work(rows *sql.Rows) (w workflow.Work, err error) {
+	var due, since int64
+	err = rows.Scan(&w.Execution, &w.Command, &w.Lane, &w.State, &due, &since, &w.Parked)
+	w.Due, w.Since = instant(due), instant(since)
+	return w, err
+}
+
+// absent makes "no rows" ErrNotFound.
+func absent(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// wrap says what was attempted, if it failed.
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
