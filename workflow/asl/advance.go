@@ -120,7 +120,11 @@ func (x *Execution) succeeded(p *pending, result any) {
 	}
 	x.close(act)
 	if !fits(result) {
-		x.fail(act, &stateError{errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", act.state.name)})
+		e := x.tooLarge(act)
+		h := act.taskEvent("Failed", nil)
+		h.Error, h.Cause = e.name, e.cause
+		x.emit(act.frame, h)
+		x.raise(act, e)
 		return
 	}
 	x.emit(act.frame, act.taskEvent("Succeeded", &result))

@@ -56,11 +56,11 @@ func (s step) String() string {
 	return "[*]"
 }
 
-// normal is the path as Jayway prints it.
-func (p *path) normal() string {
+// normal is a path as Jayway prints it.
+func normal(steps []step) string {
 	var b strings.Builder
 	b.WriteByte('$')
-	for _, s := range p.steps {
+	for _, s := range steps {
 		b.WriteString(s.String())
 	}
 	return b.String()
@@ -117,7 +117,19 @@ func (p *path) reference() bool {
 type errNotFound struct{ path *path }
 
 func (e errNotFound) Error() string {
-	return fmt.Sprintf("Invalid path '%s' : No results for path: %s", e.path.text, e.path.normal())
+	return fmt.Sprintf("Invalid path '%s' : No results for path: %s", e.path.text, normal(e.path.steps))
+}
+
+// inside says in Jayway's words which part of the path is missing in root.
+func (e errNotFound) inside(root any) string {
+	for i, s := range e.path.steps {
+		v, ok := child(s, root)
+		if !ok && i < len(e.path.steps)-1 && s.kind == stepNames {
+			return fmt.Sprintf("Invalid path '%s' : Missing property in path %s", e.path.text, normal(e.path.steps[:i+1]))
+		}
+		root = v
+	}
+	return e.Error()
 }
 
 // maxVisits bounds the work of one path: a filter inside a deep search inside

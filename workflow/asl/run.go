@@ -2,10 +2,12 @@ package asl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,7 +51,17 @@ func (x *Execution) effective(act *activity) (any, error) {
 	case s.inputPath == nil:
 		return act.input, nil
 	}
-	return s.inputPath.eval(x.scope(act, act.input))
+	return filtered(s.inputPath, x.scope(act, act.input))
+}
+
+// filtered is what InputPath or OutputPath leaves.
+func filtered(p *path, s *scope) (any, error) {
+	v, err := p.eval(s)
+	var missing errNotFound
+	if errors.As(err, &missing) {
+		err = runtimeError("%s", missing.inside(s.input))
+	}
+	return v, err
 }
 
 // arguments is the input after Parameters.
@@ -64,8 +76,20 @@ func (x *Execution) arguments(act *activity, input any) (any, error) {
 	return v, err
 }
 
-func (x *Execution) tooLarge(act *activity) error {
-	return &stateError{errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", act.state.name)}
+func (x *Execution) tooLarge(act *activity) *stateError {
+	return &stateError{errDataLimit, fmt.Sprintf("The state/task '%s' returned a result with a size exceeding the maximum number of bytes service limit.", act.state.worker())}
+}
+
+// worker is who gives the state's result: a service, a resource or the state.
+func (s *state) worker() string {
+	if service, ok := strings.CutPrefix(s.resource, "arn:aws:states:::"); ok {
+		service, _, _ = strings.Cut(service, ":")
+		return service
+	}
+	if s.kind == "Task" {
+		return s.resource
+	}
+	return s.name
 }
 
 func (x *Execution) startTask(act *activity, input any) error {
@@ -272,7 +296,7 @@ func (x *Execution) outputPath(act *activity, v any) (any, error) {
 	case act.state.outputPath == nil:
 		return v, nil
 	}
-	return act.state.outputPath.eval(x.scope(act, v))
+	return filtered(act.state.outputPath, x.scope(act, v))
 }
 
 // complete takes the result of the state's work to its output.
@@ -387,7 +411,7 @@ func (x *Execution) raise(act *activity, e *stateError) {
 
 // failed notes that a Parallel or Map will not be tried again.
 func (act *activity) failed(x *Execution, e *stateError) {
-	if act.state.kind == "Parallel" || act.state.kind == "Map" {
+	if act.left > 0 || act.branches != nil {
 		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
 	}
 }
