@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,7 @@ type backend struct {
 	blobs   map[string][]byte
 	camera  []byte // what Trigger judges
 	slow    bool   // Trigger waits for its asker to give up
+	waiting atomic.Int64
 	parked  bool
 	redrive int
 }
@@ -188,6 +190,7 @@ func (b *backend) Trigger(ctx context.Context, t inspector.Trigger) (inspector.I
 	picture, slow := b.camera, b.slow
 	b.mu.Unlock()
 	if slow {
+		b.waiting.Add(1)
 		<-ctx.Done()
 		return inspector.Inspection{}, fmt.Errorf("wait for the verdict of request %q: %w", t.Request, ctx.Err())
 	}
@@ -380,3 +383,6 @@ func encode(t testing.TB, img image.Image) []byte {
 func dark(t testing.TB) []byte { return encode(t, image.NewGray(image.Rect(0, 0, 640, 480))) }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// inFlight is how many triggers have begun to wait.
+func (b *backend) inFlight() int { return int(b.waiting.Load()) }
