@@ -4,7 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"image"
-	"image/draw"
+	imagedraw "image/draw"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -157,7 +157,7 @@ func grey(t *testing.T, file string) inspector.Pixels {
 		t.Fatal(file, err)
 	}
 	g := image.NewGray(m.Bounds())
-	draw.Draw(g, g.Rect, m, m.Bounds().Min, draw.Src)
+	imagedraw.Draw(g, g.Rect, m, m.Bounds().Min, imagedraw.Src)
 	return inspector.Pixels{Width: g.Rect.Dx(), Height: g.Rect.Dy(), Channels: 1, Stride: g.Stride, Data: g.Pix}
 }
 

@@ -110,11 +110,6 @@ func (g Graph) Encode() ([]byte, error) {
 	return file, nil
 }
 
-// FloatTensor gives a constant for Encode.
-func FloatTensor(name string, shape []int64, values []float32) Tensor {
-	return Tensor{Name: name, Type: Float32, Shape: shape, floats: values}
-}
-
 func (n Node) encode() message {
 	var m message
 	for _, s := range n.Inputs {
@@ -162,35 +157,6 @@ func (v Value) encode() message {
 	m.text(1, v.Name)
 	m.message(2, typ)
 	return m
-}
-
-func (t Tensor) encode() (message, error) {
-	var m message
-	for _, d := range t.Shape {
-		m.number(1, d)
-	}
-	m.number(2, int64(t.Type))
-	m.text(8, t.Name)
-	var raw []byte
-	if t.Type == Int64 {
-		ints, err := t.Int64s()
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range ints {
-			raw = binary.LittleEndian.AppendUint64(raw, uint64(i))
-		}
-	} else {
-		floats, err := t.Floats()
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range floats {
-			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
-		}
-	}
-	m.message(9, raw)
-	return m, nil
 }
 
 // A message is a protobuf message being written.
