@@ -77,6 +77,32 @@ func (c canvas) morphed(op gocv.MorphType, r int) (canvas, error) {
 	})
 }
 
+// drop turns over every connected piece of value v that is smaller than least pixels.
+func (c canvas) drop(v byte, least int) {
+	seen := make([]bool, len(c.px))
+	for i := range c.px {
+		if c.px[i] != v || seen[i] {
+			continue
+		}
+		var piece []int
+		flood(i, seen, func(q int) bool {
+			if c.px[q] != v {
+				return false
+			}
+			if len(piece) < least {
+				piece = append(piece, q)
+			}
+			return true
+		}, func(q int) [8]int { return around(q, c.size, c.size) })
+		if len(piece) < least-1 {
+			c.px[i] = 255 - v
+			for _, q := range piece {
+				c.px[q] = 255 - v
+			}
+		}
+	}
+}
+
 // lend wraps square px as a Mat for the time of f; f must not resize it.
 func lend(px []byte, size int, kind gocv.MatType, f func(*gocv.Mat) error) error {
 	m, err := gocv.NewMatFromBytes(size, size, kind, px)

@@ -120,7 +120,7 @@ func (l *layout) round(x, y, r, hole float64) {
 	hole = min(hole, r-5.5)
 	l.copper.disk(x, y, r, 255)
 	l.opening.disk(x, y, r+1.5, 255)
-	if hole > 1.5 {
+	if hole > 3 {
 		l.copper.disk(x, y, hole, 0)
 		l.hole.disk(x, y, hole, 255)
 	}
@@ -251,6 +251,8 @@ func (l *layout) finish() error {
 			return err
 		}
 	}
+	l.copper.drop(0, 80)
+	l.copper.drop(255, 80)
 	off, err := l.opening.grown(3)
 	if err != nil {
 		return err

@@ -156,16 +156,7 @@ func (p *patch) pieces(level float32) (host, guest int) {
 }
 
 // around are the eight neighbours of i in the window, -1 outside.
-func (p *patch) around(i int) (n [8]int) {
-	x, y := i%p.w, i/p.w
-	for k, s := range steps {
-		n[k] = -1
-		if u, v := x+s.x, y+s.y; u >= 0 && v >= 0 && u < p.w && v < p.h {
-			n[k] = v*p.w + u
-		}
-	}
-	return n
-}
+func (p *patch) around(i int) [8]int { return around(i, p.w, p.h) }
 
 // severs reports whether the change joins two nets, or splits one: then it can
 // no longer be walked round anywhere on the board.
@@ -208,12 +199,18 @@ func (p *patch) severs() bool {
 }
 
 // around are the eight neighbours of i on the board, -1 outside.
-func (b *Board) around(i int) (n [8]int) {
-	x, y := i%b.size, i/b.size
+func (b *Board) around(i int) [8]int { return around(i, b.size, b.size) }
+
+// around are the eight neighbours of i in w x h pixels, -1 outside.
+func around(i, w, h int) [8]int {
+	x, y := i%w, i/w
+	n := [8]int{i + 1, i + w + 1, i + w, i + w - 1, i - 1, i - w - 1, i - w, i - w + 1}
+	if x > 0 && y > 0 && x < w-1 && y < h-1 {
+		return n
+	}
 	for k, s := range steps {
-		n[k] = -1
-		if u, v := x+s.x, y+s.y; u >= 0 && v >= 0 && u < b.size && v < b.size {
-			n[k] = v*b.size + u
+		if u, v := x+s.x, y+s.y; u < 0 || v < 0 || u >= w || v >= h {
+			n[k] = -1
 		}
 	}
 	return n

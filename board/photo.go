@@ -189,15 +189,17 @@ func (b *Board) photo(copper []byte, r *rand.Rand, o Options, s shot) ([]byte, e
 
 // blend mixes bare and clad by copper; the step of the foil catches the light.
 func (b *Board) blend(px, copper []byte) {
+	below, above := copper[b.size+1:], copper
 	for i, a := range copper {
-		w := int(a)
-		step := 0
-		if i > b.size && i < len(copper)-b.size-1 {
-			step = (int(copper[i+b.size+1]) - int(copper[i-b.size-1])) * w >> 12
+		w, step := int(a), 0
+		if i > b.size && i < len(below) {
+			step = (int(below[i]) - int(above[i-b.size-1])) * w >> 12
 		}
-		for c := 3 * i; c < 3*i+3; c++ {
-			u := int(b.bare[c])
-			px[c] = byte(min(max(u+(int(b.clad[c])-u)*w/255+step, 0), 255))
+		under, over, to := b.bare[3*i:3*i+3], b.clad[3*i:3*i+3], px[3*i:3*i+3]
+		w += w >> 7 // 0 to 256
+		for c := range to {
+			u := int(under[c])
+			to[c] = byte(min(max(u+(int(over[c])-u)*w>>8+step, 0), 255))
 		}
 	}
 }
@@ -210,20 +212,21 @@ func (b *Board) expose(px []byte, r *rand.Rand, o Options, s shot) {
 	}
 	size := float64(b.size)
 	far := math.Pow(size/2+math.Abs(s.lx-size/2), 2) + math.Pow(size/2+math.Abs(s.ly-size/2), 2)
-	light := make([]int32, b.size)
-	i := 0
+	across, light := make([]float64, b.size), make([]int32, b.size)
+	for x := range across {
+		across[x] = (float64(x) - s.lx) * (float64(x) - s.lx)
+	}
 	for y := range b.size {
+		down := (float64(y) - s.ly) * (float64(y) - s.ly)
 		for x := range light {
-			d := (float64(x)-s.lx)*(float64(x)-s.lx) + (float64(y)-s.ly)*(float64(y)-s.ly)
-			light[x] = int32(256 * s.gain * (1 - s.fall*d/far))
+			light[x] = int32(256 * s.gain * (1 - s.fall*(across[x]+down)/far))
 		}
-		for _, l := range light {
-			word := r.Uint64()
-			for range 3 {
-				v := (int32(px[i])*l + noise[bits.OnesCount16(uint16(word))]) >> 8
-				px[i] = byte(min(max(v, 0), 255))
+		row := px[3*b.size*y : 3*b.size*(y+1)]
+		for x, l := range light {
+			word, to := r.Uint64(), row[3*x:3*x+3]
+			for c := range to {
+				to[c] = byte(min(max((int32(to[c])*l+noise[bits.OnesCount16(uint16(word))])>>8, 0), 255))
 				word >>= 16
-				i++
 			}
 		}
 	}
