@@ -1,0 +1,211 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"inspector/workflow/asl"
+)
+
+// do makes one attempt at a piece of work and records how it went. A deed
+// done is recorded even if ctx ended meanwhile; a deed interrupted is not,
+// and so is repeated at the next start. task ends when the work is withdrawn
+// or the grace is over.
+func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
+	e := l.engine
+	c, err := e.command(ctx, w)
+	if err != nil {
+		l.unstarted(ctx, task, w, err)
+		return
+	}
+	if l.handler == nil {
+		e.record(task, w, asl.Event{Kind: asl.Fired, Command: w.Command})
+		return
+	}
+	output, err := l.attempt(task, w, c)
+	switch {
+	case errors.Is(context.Cause(task), errWithdrawn):
+		l.note(neutral, probe, nil)
+	case err == nil:
+		l.note(worked, probe, nil)
+		e.record(task, w, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: output})
+	case ctx.Err() != nil: // interrupted, or failing because all else is ending
+	case permanent(err) && !e.named(ctx, w, errorName(err)):
+		l.note(neutral, probe, nil)
+		e.park(task, w, err.Error())
+	default:
+		how := failed
+		if permanent(err) {
+			how = neutral
+		}
+		l.note(how, probe, err)
+		e.record(task, w, asl.Event{Kind: asl.Failed, Command: w.Command, Error: errorName(err), Cause: causeOf(err)})
+	}
+}
+
+// unstarted deals with work whose execution could not be folded.
+func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case permanent(err):
+		l.engine.park(task, w, err.Error())
+	default: // the journal cannot be read just now
+		l.engine.log.Error("work not started; trying again", "key", w.Key(), "err", err)
+		sleep(ctx, shortestSleep)
+	}
+}
+
+// command is what the execution asks for by the work.
+func (e *Engine) command(ctx context.Context, w Work) (asl.Command, error) {
+	f := e.cache.take(w.Execution)
+	defer e.cache.put(f)
+	if err := e.load(ctx, f); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			err = unfitError{err}
+		}
+		return asl.Command{}, err
+	}
+	c, ok := f.x.Command(w.Command)
+	if !ok {
+		return c, unfitError{fmt.Errorf("execution %q does not ask for command %d: its journal does not fit it", w.Execution, w.Command)}
+	}
+	return c, nil
+}
+
+// named reports whether the definition deals with the error by its name.
+func (e *Engine) named(ctx context.Context, w Work, name string) bool {
+	f := e.cache.take(w.Execution)
+	defer e.cache.put(f)
+	return e.load(ctx, f) == nil && f.x.Names(w.Command, name)
+}
+
+// attempt calls the handler, within the time that the state gives it.
+func (l *lane) attempt(task context.Context, w Work, c asl.Command) (output json.RawMessage, err error) {
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		task, cancel = context.WithTimeoutCause(task, c.Timeout, timeoutError{w.State, c.Timeout})
+		defer cancel()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			output, err = nil, poisonError{fmt.Errorf("the handler of %s panicked: %v\n%s", l.name, r, debug.Stack())}
+		}
+	}()
+	output, err = l.handler(task, Task{Execution: w.Execution, Key: w.Key(), State: w.State, Resource: c.Resource, Input: c.Input, Attempt: c.Attempt, Token: c.Token})
+	var late timeoutError
+	switch {
+	case err != nil && errors.As(context.Cause(task), &late):
+		return nil, late
+	case err != nil:
+		return nil, err
+	case len(output) > 0 && !json.Valid(output):
+		return nil, poisonError{fmt.Errorf("the handler of %s gave a result that is not JSON", l.name)}
+	}
+	return output, nil
+}
+
+// record makes the event durable, however often the journal must be asked, and
+// parks the work if the event does not fit. It gives up only when the grace
+// ends: then the deed is repeated at the next start.
+func (e *Engine) record(task context.Context, w Work, event asl.Event) {
+	err := e.insist(task, w, "record", func(ctx context.Context) error {
+		err := e.tell(ctx, w.Execution, func(*asl.Execution) (asl.Event, error) { return event, nil })
+		if errors.Is(err, asl.ErrMoot) {
+			return nil // recorded before, or withdrawn meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		e.park(task, w, err.Error())
+	}
+}
+
+// park makes it durable that a person must act.
+func (e *Engine) park(task context.Context, w Work, reason string) {
+	err := e.insist(task, w, "park", func(ctx context.Context) error {
+		err := e.journal.Park(ctx, w.Execution, w.Command, reason)
+		if errors.Is(err, ErrNotFound) {
+			return nil // it was withdrawn meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		e.log.Error("work cannot be parked", "key", w.Key(), "reason", reason, "err", err)
+		return
+	}
+	e.log.Warn("work is parked: a person must act, then redrive", "key", w.Key(), "resource", w.Lane, "reason", reason)
+}
+
+// insist writes to the journal until it has, and gives an error only if that
+// is permanent. task ends it when the grace is over, but not when the work is
+// withdrawn.
+func (e *Engine) insist(task context.Context, w Work, what string, write func(context.Context) error) error {
+	ctx := context.WithoutCancel(task)
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := write(ctx)
+		if err == nil || permanent(err) {
+			return err
+		}
+		if pause == firstPause {
+			e.log.Error("the journal does not take how work went; trying again", "what", what, "key", w.Key(), "err", err)
+		}
+		if !sleep(task, pause) {
+			return nil // what was not recorded is repeated
+		}
+	}
+}
+
+// sleep reports whether it was not cut short.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// A poisonError is a handler's own fault: the same again would come of it.
+type poisonError struct{ error }
+
+func (poisonError) Permanent() bool { return true }
+
+// A timeoutError says that the state's time was over.
+type timeoutError struct {
+	state string
+	after time.Duration
+}
+
+func (e timeoutError) Error() string {
+	return fmt.Sprintf("state %q took longer than %v", e.state, e.after)
+}
+func (timeoutError) Name() string { return "States.Timeout" }
+
+// permanent reports whether err says that trying again cannot help. Packages
+// that know such errors need not know this one: the method is the contract.
+func permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// errorName is the name by which Retry and Catch know err.
+func errorName(err error) string {
+	var n interface{ Name() string }
+	if errors.As(err, &n) && n.Name() != "" {
+		return n.Name()
+	}
+	return "States.TaskFailed"
+}
+
+const maxCause = 32_768 // bytes, as on AWS
+
+func causeOf(err error) string {
+	s := err.Error()
+	return s[:min(len(s), maxCause)]
+}

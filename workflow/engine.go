@@ -1,0 +1,300 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"inspector/workflow/asl"
+)
+
+// Options of an engine. The zero value is useful.
+type Options struct {
+	Grace time.Duration // for deeds begun when Run's context ends; 0 is 5 s
+	Cache int           // executions kept folded in memory; 0 is 1,024
+}
+
+// A Task is one attempt at the work of one state.
+type Task struct {
+	Execution string          // the execution's ID
+	Key       string          // names the effect, the same on every attempt
+	State     string          // name of the state
+	Resource  string          // as in the definition, without .waitForTaskToken
+	Input     json.RawMessage // after Parameters
+	Attempt   int             // 0 at first, then the number of the retry
+	Token     string          // of a .waitForTaskToken state: who holds it may answer
+}
+
+// A Handler does the work of a task: at least once, so twice must be harmless,
+// which is what Key is for. It must return soon after ctx ends. Its result is
+// JSON, or nothing for null. What its error means:
+//
+//   - Permanent() bool is true: the work is parked until a person redrives it,
+//     and no retry counts it, unless a Retry or Catch of the state, or of one
+//     around it, has the error's name literally.
+//   - otherwise the state fails with the error's name, and Retry and Catch
+//     decide.
+//
+// The error's name is what its method Name() string gives, "Notify.Rejected"
+// say; without one it is States.TaskFailed, and States.Timeout when the
+// state's time was over. Both methods are found through wrapped errors.
+type Handler func(ctx context.Context, t Task) (json.RawMessage, error)
+
+// An Engine drives executions on one journal. Only one engine may run on a
+// journal at a time.
+type Engine struct {
+	journal Journal
+	log     *slog.Logger
+	options Options
+	cache   *cache
+	lanes   map[string]*lane
+
+	mu       sync.Mutex
+	machines map[string]*asl.Machine // by hash
+}
+
+// New returns an engine at rest: nothing happens until Run.
+func New(journal Journal, log *slog.Logger, options Options) *Engine {
+	if options.Grace == 0 {
+		options.Grace = 5 * time.Second
+	}
+	if options.Cache == 0 {
+		options.Cache = 1024
+	}
+	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, machines: map[string]*asl.Machine{}}
+	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)
+	return e
+}
+
+// timers is how many waits and retries fire at once.
+const timers = 16
+
+// Handle registers who does the work of a resource, at most concurrency at a
+// time. Each resource is a lane of its own: what waits in one holds up no
+// other. Call it before Run, once a resource.
+func (e *Engine) Handle(resource string, concurrency int, h Handler) {
+	e.lanes[resource] = newLane(e, resource, max(concurrency, 1), h)
+}
+
+// Run drives all executions of the journal until ctx ends, and returns when
+// all its goroutines have: nil, as it was merely asked to stop. Deeds that
+// have begun get the grace of the options; those that end in it are recorded,
+// the others are repeated, with the same key, at the next start.
+func (e *Engine) Run(ctx context.Context) error {
+	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
+	defer stop()
+	var running sync.WaitGroup
+	for _, l := range e.lanes {
+		running.Go(func() { l.run(ctx, grace) })
+	}
+	running.Wait()
+	return nil
+}
+
+// Wake tells all lanes to look at the journal: somebody wrote to it.
+func (e *Engine) Wake() {
+	for _, l := range e.lanes {
+		l.signal()
+	}
+}
+
+// Deploy checks a definition and remembers it for ever under its hash, which
+// Start and Prepare take. Resources that nobody handles are allowed: their
+// work begins parked.
+func (e *Engine) Deploy(ctx context.Context, definition []byte) (hash string, err error) {
+	m, err := asl.Parse(definition)
+	if err != nil {
+		return "", err
+	}
+	if err := e.journal.Define(ctx, m.Hash(), definition); err != nil {
+		return "", fmt.Errorf("remember definition %s: %w", m.Hash(), err)
+	}
+	e.remember(m)
+	return m.Hash(), nil
+}
+
+func (e *Engine) remember(m *asl.Machine) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.machines[m.Hash()] = m
+}
+
+func (e *Engine) known(hash string) *asl.Machine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.machines[hash]
+}
+
+// machine gives a definition compiled, from the journal if need be.
+func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error) {
+	if m := e.known(hash); m != nil {
+		return m, nil
+	}
+	definition, err := e.journal.Definition(ctx, hash)
+	if errors.Is(err, ErrNotFound) {
+		return nil, unfitError{fmt.Errorf("definition %s: %w; deploy it again, then redrive", hash, err)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read definition %s: %w", hash, err)
+	}
+	m, err := asl.Parse(definition)
+	if err != nil {
+		return nil, unfitError{fmt.Errorf("definition %s: %w", hash, err)}
+	}
+	e.remember(m)
+	return m, nil
+}
+
+// ErrExists is given by Start if the ID was used for something else.
+var ErrExists = errors.New("an execution of that name exists, with another input or machine")
+
+// Prepare makes the first transition of an execution, for whoever writes it
+// in a transaction of his own and then calls Wake. The machine must have been
+// deployed in this process. Nothing is read or written.
+func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.Time) (Transition, error) {
+	m := e.known(machineHash)
+	if m == nil {
+		return Transition{}, fmt.Errorf("prepare execution %q: machine %s: %w; deploy it first", id, machineHash, ErrNotFound)
+	}
+	return e.first(m, id, input, at)
+}
+
+func (e *Engine) first(m *asl.Machine, id string, input json.RawMessage, at time.Time) (Transition, error) {
+	t := Transition{Execution: Execution{ID: id, Machine: m.Hash(), Started: at}}
+	event := asl.Event{Kind: asl.Started, At: at, Name: id, Input: input, Seed: rand.Text(), Random: mathrand.Float64()} //nolint:gosec // jitter
+	if id == "" {
+		return t, errors.New("start an execution: it needs a name")
+	}
+	return t, e.advance(m, &asl.Execution{}, &t, event)
+}
+
+// Start begins an execution, durably. The same ID with the same machine and
+// input is harmless: nothing is begun twice.
+func (e *Engine) Start(ctx context.Context, machineHash, id string, input json.RawMessage) error {
+	m, err := e.machine(ctx, machineHash)
+	if err != nil {
+		return fmt.Errorf("start execution %q: %w", id, err)
+	}
+	t, err := e.first(m, id, input, time.Now().UTC())
+	if err != nil {
+		return err
+	}
+	err = e.journal.Append(ctx, t)
+	if errors.Is(err, ErrConflict) {
+		return e.same(ctx, machineHash, id, input)
+	}
+	if err != nil {
+		return fmt.Errorf("start execution %q: %w", id, err)
+	}
+	e.wake(t.Begin)
+	return nil
+}
+
+// same reports ErrExists unless the execution began just so.
+func (e *Engine) same(ctx context.Context, machineHash, id string, input json.RawMessage) error {
+	x, events, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return fmt.Errorf("start execution %q: %w", id, err)
+	}
+	if x.Machine != machineHash || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
+		return fmt.Errorf("start execution %q: %w", id, ErrExists)
+	}
+	return nil
+}
+
+func compact(raw json.RawMessage) []byte {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return raw
+	}
+	return b.Bytes()
+}
+
+func (e *Engine) wake(begun []Work) {
+	for _, w := range begun {
+		if l := e.lanes[w.Lane]; l != nil {
+			l.signal()
+		}
+	}
+}
+
+// Stop aborts an execution.
+func (e *Engine) Stop(ctx context.Context, id, errorName, cause string) error {
+	err := e.tell(ctx, id, func(*asl.Execution) (asl.Event, error) {
+		return asl.Event{Kind: asl.Stopped, Error: errorName, Cause: cause}, nil
+	})
+	if errors.Is(err, asl.ErrMoot) {
+		return nil // it has ended: that was the wish
+	}
+	return err
+}
+
+// A Description is an execution with the work that waits in its name.
+type Description struct {
+	Execution
+	Input json.RawMessage `json:"input"`
+	Work  []Work          `json:"work,omitempty"`
+}
+
+// Describe gives an execution, or ErrNotFound.
+func (e *Engine) Describe(ctx context.Context, id string) (Description, error) {
+	x, events, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return Description{}, fmt.Errorf("describe execution %q: %w", id, err)
+	}
+	d := Description{Execution: x}
+	if len(events) > 0 {
+		d.Input = events[0].Input
+	}
+	if d.Work, err = e.journal.Work(ctx, id); err != nil {
+		return Description{}, fmt.Errorf("describe execution %q: %w", id, err)
+	}
+	return d, nil
+}
+
+// History gives the events of an execution as Step Functions shows them, by
+// folding its journal anew.
+func (e *Engine) History(ctx context.Context, id string) ([]asl.HistoryEvent, error) {
+	var out []asl.HistoryEvent
+	_, err := e.refold(ctx, id, func(h []asl.HistoryEvent) { out = append(out, h...) })
+	if err != nil {
+		return nil, fmt.Errorf("history of execution %q: %w", id, err)
+	}
+	return out, nil
+}
+
+// ErrNotParked is given by Redrive if the execution waits for nobody.
+var ErrNotParked = errors.New("nothing of the execution is parked")
+
+// Redrive frees all parked work of an execution: it is tried again, with the
+// same keys.
+func (e *Engine) Redrive(ctx context.Context, id string) error {
+	work, err := e.journal.Work(ctx, id)
+	if err != nil {
+		return fmt.Errorf("redrive execution %q: %w", id, err)
+	}
+	work = slices.DeleteFunc(work, func(w Work) bool { return w.Parked == "" })
+	if len(work) == 0 {
+		return fmt.Errorf("redrive execution %q: %w", id, ErrNotParked)
+	}
+	for _, w := range work {
+		if e.lanes[w.Lane] == nil && w.Lane != LaneToken {
+			return fmt.Errorf("redrive execution %q: nobody handles %q: register a handler for it first", id, w.Lane)
+		}
+		if err := e.journal.Park(ctx, id, w.Command, ""); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("redrive execution %q: %w", id, err)
+		}
+	}
+	e.wake(work)
+	return nil
+}

@@ -1,0 +1,137 @@
+package workflow_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"inspector/workflow"
+	"inspector/workflow/asl"
+	"inspector/workflow/journaltest"
+)
+
+// memory is a journal without a disk: what it says is durable survives the
+// engine, not the process.
+type memory struct {
+	mu          sync.Mutex
+	definitions map[string][]byte
+	executions  map[string]workflow.Execution
+	events      map[string][]asl.Event
+	work        []workflow.Work                        // in order of journalling
+	before      func(t workflow.Transition) error      // may refuse
+	after       func(t workflow.Transition, did error) // looks on
+	dues        int
+}
+
+func newMemory() *memory {
+	return &memory{definitions: map[string][]byte{}, executions: map[string]workflow.Execution{}, events: map[string][]asl.Event{}}
+}
+
+func (m *memory) Define(_ context.Context, hash string, definition []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.definitions[hash] = slices.Clone(definition)
+	return nil
+}
+
+func (m *memory) Definition(_ context.Context, hash string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d, ok := m.definitions[hash]
+	if !ok {
+		return nil, workflow.ErrNotFound
+	}
+	return d, nil
+}
+
+func (m *memory) Append(_ context.Context, t workflow.Transition) error {
+	if m.before != nil {
+		if err := m.before(t); err != nil {
+			return err
+		}
+	}
+	err := m.append(t)
+	if m.after != nil {
+		m.after(t, err)
+	}
+	return err
+}
+
+func (m *memory) append(t workflow.Transition) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := t.Execution.ID
+	if len(m.events[id]) != t.N-1 {
+		return workflow.ErrConflict
+	}
+	m.events[id] = append(m.events[id], t.Event)
+	m.executions[id] = t.Execution
+	if len(t.End) > 0 {
+		m.work = slices.DeleteFunc(m.work, func(w workflow.Work) bool { return w.Execution == id && slices.Contains(t.End, w.Command) })
+	}
+	m.work = append(m.work, t.Begin...)
+	return nil
+}
+
+func (m *memory) Load(_ context.Context, id string) (workflow.Execution, []asl.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	x, ok := m.executions[id]
+	if !ok {
+		return x, nil, workflow.ErrNotFound
+	}
+	x.Parked = ""
+	for _, w := range m.work {
+		if w.Execution == id && x.Parked == "" {
+			x.Parked = w.Parked
+		}
+	}
+	return x, slices.Clone(m.events[id]), nil
+}
+
+func (m *memory) Due(_ context.Context, lane string, now time.Time, limit int) (out []workflow.Work, next time.Time, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dues++
+	for _, w := range m.work {
+		switch {
+		case w.Lane != lane || w.Parked != "":
+		case !w.Due.After(now):
+			if out = append(out, w); len(out) == limit {
+				return out, time.Time{}, nil
+			}
+		case next.IsZero() || w.Due.Before(next):
+			next = w.Due
+		}
+	}
+	return out, next, nil
+}
+
+func (m *memory) Work(_ context.Context, id string) (out []workflow.Work, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.work {
+		if w.Execution == id {
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+func (m *memory) Park(_ context.Context, id string, command int64, reason string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, w := range m.work {
+		if w.Execution == id && w.Command == command {
+			m.work[i].Parked = reason
+			return nil
+		}
+	}
+	return workflow.ErrNotFound
+}
+
+func TestMemoryKeepsTheJournalsPromises(t *testing.T) {
+	journaltest.Test(t, func(*testing.T) workflow.Journal { return newMemory() })
+}
