@@ -144,6 +144,7 @@ func TestRefuses(t *testing.T) {
 		"order":               {append(one("Relu", nil), model.Node{Op: "Add", Inputs: []string{"y", "later"}, Outputs: []string{"z"}}), `reads "later"`},
 		"output read":         {append(one("Relu", nil), model.Node{Op: "Relu", Inputs: []string{"y"}, Outputs: []string{"z"}}), `output "y" is also read`},
 		"in place":            {append(one("LeakyRelu", nil), model.Node{Op: "Relu", Inputs: []string{"x"}, Outputs: []string{"z"}}), "overwrites"},
+		"Identity at the end": {one("Identity", nil), "not among those"},
 		"Gemm without bias":   {one("Gemm", nil, "m"), "no bias"},
 		"Gemm of computation": {one("Gemm", nil, "x", "m"), "want constants"},
 		"reshape to floats":   {one("Reshape", nil, "to"), "want int64"},

@@ -10,27 +10,42 @@ import (
 
 // rewrite gives the graph in the form that onnx-go gets right. Its Gemm
 // overwrites its bias, so that from the second run on the result is wrong
-// without an error; MatMul and Add of equal shapes are right.
+// without an error; MatMul and Add of equal shapes are right. It has no use
+// for Identity either.
 func rewrite(g model.Graph) (model.Graph, error) {
 	nodes := make([]model.Node, 0, len(g.Nodes))
+	same := map[string]string{} // by Identity, which exporters use to share constants
 	g.Weights = slices.Clone(g.Weights)
 	for _, n := range g.Nodes {
-		if n.Op != "Gemm" {
+		n.Inputs = slices.Clone(n.Inputs)
+		for i, in := range n.Inputs {
+			if original, ok := same[in]; ok {
+				n.Inputs[i] = original
+			}
+		}
+		switch {
+		case n.Op == "Identity" && len(n.Inputs) == 1 && len(n.Outputs) == 1 && !makes(g.Outputs, n.Outputs[0]):
+			same[n.Outputs[0]] = n.Inputs[0]
+		case n.Op == "Gemm":
+			two, weights, err := splitGemm(g, n)
+			if err != nil {
+				return g, &UnsupportedError{n.Op, n.Name, err}
+			}
+			nodes = append(nodes, two...)
+			g.Weights = append(g.Weights, weights...)
+		default:
 			nodes = append(nodes, withoutDefaults(n))
-			continue
 		}
-		two, weights, err := splitGemm(g, n)
-		if err != nil {
-			return g, &UnsupportedError{n.Op, n.Name, err}
-		}
-		nodes = append(nodes, two...)
-		g.Weights = append(g.Weights, weights...)
 	}
 	g.Nodes = nodes
 	g.Weights = slices.DeleteFunc(g.Weights, func(t model.Tensor) bool { // unused ones would be outputs to onnx-go
 		return !slices.ContainsFunc(nodes, func(n model.Node) bool { return slices.Contains(n.Inputs, t.Name) })
 	})
 	return g, nil
+}
+
+func makes(outputs []model.Value, name string) bool {
+	return slices.ContainsFunc(outputs, func(v model.Value) bool { return v.Name == name })
 }
 
 // withoutDefaults drops settings that say nothing new but that onnx-go refuses.

@@ -78,9 +78,12 @@ def detector():
     n = Net()
     x = n.op("Relu", n.norm(n.conv("input", 2, 8, 6, 4, pad=1, bias=False), 8))
     x = n.op("Relu", n.conv(x, 8, 12, 3, 2))
+    zeros = n.w(np.zeros(6))
     for dil in (1, 2, 4):
         y = n.op("Relu", n.conv(x, 12, 6, 1))
-        y = n.op("Relu", n.norm(n.conv(y, 6, 6, 3, dil=dil, bias=False), 6))
+        y = n.conv(y, 6, 6, 3, dil=dil, bias=False)
+        y = n.op("Relu", n.op("BatchNormalization", y, n.w(rng.uniform(.5, 1.5, 6)), n.op("Identity", zeros),  # as PyTorch shares constants
+                              n.w(rng.normal(0, .2, 6)), n.w(rng.uniform(.5, 1.5, 6))))
         x = n.op("Relu", n.op("Add", x, n.conv(y, 6, 12, 1)))
     scores = n.op("Sigmoid", n.conv(x, 12, 3, 1))
     n.op("Concat", scores, n.conv(x, 12, 4, 1), axis=1, out="output")
