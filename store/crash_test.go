@@ -24,6 +24,7 @@ type ack struct {
 	Trigger  bool // only the trigger is there
 	Evidence []inspector.Blob
 	Events   int
+	Failed   string // the child could not go on
 }
 
 // child is the program that is killed: it writes for ever and prints what was
@@ -44,20 +45,17 @@ func child(dir string) {
 		fmt.Printf("%s\n", line)
 	}
 	say(ack{}) // ready
-	for range 7 {
+	for range 8 {
 		go func() {
 			for n := 0; ; n++ {
 				if err := board(s, n, say); err != nil {
-					panic(err)
+					say(ack{Failed: err.Error()})
+					return
 				}
 			}
 		}()
 	}
-	for n := 0; ; n++ {
-		if err := board(s, n, say); err != nil {
-			panic(err)
-		}
-	}
+	select {}
 }
 
 // board takes one board through the store.
@@ -94,8 +92,11 @@ func TestKill(t *testing.T) {
 	all := map[string]ack{}
 	for life := range 12 {
 		before := len(all)
-		acks := livedUntilKilled(t, dir, time.Duration(50+rand.IntN(200))*time.Millisecond)
+		acks := livedUntilKilled(t, dir, time.Duration(50+rand.IntN(200))*time.Millisecond, func() {})
 		for _, a := range acks {
+			if a.Failed != "" {
+				t.Fatal(a.Failed)
+			}
 			if old, ok := all[a.ID]; !ok || old.Trigger || a.Events > old.Events {
 				all[a.ID] = a
 			}
@@ -120,8 +121,9 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// livedUntilKilled gives what the child acknowledged in the time it had.
-func livedUntilKilled(t *testing.T, dir string, life time.Duration) (acks []ack) {
+// livedUntilKilled gives what the child acknowledged in the time it had; cut
+// is done just before it is killed.
+func livedUntilKilled(t *testing.T, dir string, life time.Duration, cut func()) (acks []ack) {
 	t.Helper()
 	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), "STORE_TEST_CHILD="+dir)
@@ -136,7 +138,7 @@ func livedUntilKilled(t *testing.T, dir string, life time.Duration) (acks []ack)
 	lines := bufio.NewScanner(out)
 	for ready := false; lines.Scan(); ready = true {
 		if !ready {
-			defer time.AfterFunc(life, func() { _ = c.Process.Kill() }).Stop()
+			defer time.AfterFunc(life, func() { cut(); _ = c.Process.Kill() }).Stop()
 			continue
 		}
 		var a ack

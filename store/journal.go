@@ -126,24 +126,30 @@ func execution(rows *sql.Rows) (x workflow.Execution, err error) {
 	return x, err
 }
 
-// Due implements workflow.Journal.
-func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
-	at := nanos(now)
-	due, err := query(ctx, s.readers, work, `SELECT id, command, lane, state, due, since, parked FROM (
+// The two searches of Due: what may start when asked for, in its order, and
+// what had to wait for its time.
+const (
+	selectDue = `SELECT id, command, lane, state, due, since, parked FROM (
 			SELECT * FROM (SELECT * FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2 ORDER BY row LIMIT ?3)
 			UNION ALL
 			SELECT * FROM (SELECT * FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2 ORDER BY row LIMIT ?3)
-		) JOIN executions ON executions.n = execution ORDER BY row LIMIT ?3`, lane, at, limit)
+		) JOIN executions ON n = execution ORDER BY row LIMIT ?3`
+	selectNext = `SELECT min(due) FROM (
+			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2
+			UNION ALL
+			SELECT min(due) AS due FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due > ?2
+		)`
+)
+
+// Due implements workflow.Journal.
+func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
+	rows, err := s.due.QueryContext(ctx, lane, nanos(now), limit)
+	due, err := collect(rows, err, work)
 	if err != nil || len(due) == limit {
 		return due, time.Time{}, wrap(err, "work of lane %s", lane)
 	}
 	var next sql.NullInt64
-	err = s.readers.QueryRowContext(ctx, `SELECT min(due) FROM (
-			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2
-			UNION ALL
-			SELECT min(due) AS due FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due > ?2
-		)`, lane, at).Scan(&next)
-	if err != nil || !next.Valid {
+	if err := s.nextDue.QueryRowContext(ctx, lane, nanos(now)).Scan(&next); err != nil || !next.Valid {
 		return due, time.Time{}, wrap(err, "work of lane %s", lane)
 	}
 	return due, instant(next.Int64), nil

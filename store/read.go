@@ -177,19 +177,23 @@ type querier interface {
 }
 
 // query gives what scan makes of every row; never nil without an error.
-func query[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), text string, args ...any) (_ []T, err error) {
+func query[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, text, args...)
+	return collect(rows, err, scan)
+}
+
+// collect scans and closes the rows of a query that may have failed.
+func collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	all := []T{}
 	for rows.Next() {
 		v, err := scan(rows)
 		if err != nil {
-			return nil, err
+			return nil, errors.Join(err, rows.Close())
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	return all, errors.Join(rows.Err(), rows.Close())
 }

@@ -33,7 +33,9 @@ type Store struct {
 	blobs   *blobs
 	readers *sql.DB
 	writers *sql.DB
-	writer  *writer // only by whoever holds lead
+	writer  *writer   // only by whoever holds lead
+	due     *sql.Stmt // the engine asks often: prepared once
+	nextDue *sql.Stmt
 
 	lead  chan struct{} // holding its one place is leading the commit
 	mu    sync.Mutex    // guards what follows
@@ -115,7 +117,11 @@ func (s *Store) connect(ctx context.Context, path string) (err error) {
 	}
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
-	return nil
+	if s.due, err = s.readers.PrepareContext(ctx, selectDue); err != nil {
+		return err
+	}
+	s.nextDue, err = s.readers.PrepareContext(ctx, selectNext)
+	return err
 }
 
 // recover finds out whose store this is and where its last life ended.
