@@ -147,14 +147,16 @@ func (c *Camera) opened() {
 func (c *Camera) deliver(ctx context.Context, s still) error {
 	c.opened()
 	c.seq++
-	now := time.Now()
-	v := captured{frame: inspector.NewFrame(c.seq, now, s.pixels, s.release)}
+	if s.at.IsZero() {
+		s.at = time.Now()
+	}
+	v := captured{frame: inspector.NewFrame(c.seq, s.at, s.pixels, s.release)}
 	v.frame.Name = s.name
 	if s.err != nil {
 		v.err = &BadFrameError{Seq: c.seq, Name: s.name, Err: s.err}
 	}
 	c.mu.Lock()
-	c.health.Captured, c.health.Last = c.seq, now
+	c.health.Captured, c.health.Last = c.seq, s.at
 	c.mu.Unlock()
 	if !c.source.live {
 		err := c.frames.PutWait(ctx, v)

@@ -86,6 +86,9 @@ func TestHTTPCameraFreezesBreaksAndComesBack(t *testing.T) {
 
 	m.frozen.Store(true)
 	until(t, "a frozen camera is lost", func() bool { return c.Health().State == Lost })
+	if why := c.Health().Error; !strings.Contains(why, "broke off") {
+		t.Errorf("OpenCV did not give up by itself: %s", why)
+	}
 	m.frozen.Store(false)
 	until(t, "a thawed camera is back", func() bool { return c.Health().State == Delivering })
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"inspector"
 )
@@ -18,6 +19,7 @@ import (
 type still struct {
 	pixels  inspector.Pixels
 	name    string
+	at      time.Time // of capture; zero means now
 	release func()
 	err     error
 }

@@ -36,7 +36,8 @@ type video struct {
 // answer is what one call into OpenCV came to.
 type answer struct {
 	pixels inspector.Pixels
-	lease  *lease
+	lease  *lease // nil in the answer to open
+	at     time.Time
 	count  int // promised frames, in the answer to open
 	end    bool
 	err    error
@@ -90,23 +91,21 @@ func (v *video) pass(ctx context.Context, out sink) (have, promise int, err erro
 		}
 	}()
 	a := await(ctx, answers, v.openTimeout, "open", v.name)
-	for promise = a.count; ; have++ {
-		if a.err != nil {
-			return have, promise, a.err
+	promise = a.count
+	limit := max(v.readTimeout, v.openTimeout) // a stream begins at its next key frame
+	for a.err == nil {
+		asks <- struct{}{} // OpenCV reads on while the consumer works
+		if a.lease != nil {
+			if err := out.deliver(ctx, still{pixels: a.pixels, at: a.at, release: a.lease.release}); err != nil {
+				return have, promise, err
+			}
+			have, limit = have+1, v.readTimeout
 		}
-		limit := v.readTimeout
-		if have == 0 {
-			limit = max(limit, v.openTimeout) // a stream begins at its next key frame
-		}
-		asks <- struct{}{}
-		a = await(ctx, answers, limit, "read", v.name)
-		if a.end {
+		if a = await(ctx, answers, limit, "read", v.name); a.end {
 			return have, promise, nil
 		}
-		if a.err == nil {
-			a.err = out.deliver(ctx, still{pixels: a.pixels, release: a.lease.release})
-		}
 	}
+	return have, promise, a.err
 }
 
 // await returns the next answer, or an answer that says why there is none.
@@ -146,6 +145,7 @@ func (v *video) read(c capture, m *gocv.Mat) (a answer) {
 	if !c.Read(m) || m.Empty() {
 		return answer{end: true}
 	}
+	a.at = time.Now()
 	if a.pixels, a.lease, a.err = v.pool.fromMat(*m); a.err != nil {
 		a.err = fmt.Errorf("read %s: %w", v.name, a.err)
 	}
