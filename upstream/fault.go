@@ -72,19 +72,17 @@ func classify(op, target string, err error) *Fault {
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Code, f.Remedy = "Timeout", "check the network and the server; it will be repeated"
 	case errors.As(err, &api):
-		status := 0
-		if errors.As(err, &response) && response.Response != nil {
-			status = response.HTTPStatusCode()
-		}
+		status := httpStatus(err)
 		f.answered(api, status)
+		errors.As(err, &response)
 		if region := bucketRegion(response); region != "" && status >= 300 && status <= 400 {
 			f.Remedy += " (the server names " + region + ")"
 		}
 	case errors.As(err, &lost):
 		f.Code, f.access, f.permanent = "NoCredentials", true, !isNetwork(err)
 		f.Remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials and set AWS_PROFILE; then redrive"
-	case errors.As(err, &response):
-		f.Code = fmt.Sprintf("HTTP%d", response.HTTPStatusCode())
+	case httpStatus(err) > 0 && !errors.As(err, new(*smithy.DeserializationError)):
+		f.Code = fmt.Sprintf("HTTP%d", httpStatus(err))
 		f.Remedy = "something that is not the service answered: check the endpoint and any proxy or login page in between"
 	case errors.As(err, new(*smithy.DeserializationError)):
 		f.Code = "GarbledAnswer"

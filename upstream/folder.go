@@ -185,14 +185,26 @@ func holds(ctx context.Context, root *os.Root, name string, want [sha256.Size]by
 	return true, nil
 }
 
-// open makes the directory if it is missing, and confines us to it.
+// open makes the directory durable if it is missing, and confines us to it.
 func (d *Folder) open() (*os.Root, error) {
-	root, err := os.OpenRoot(d.config.Dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return root, err
+	var made []string
+	for p := filepath.Clean(d.config.Dir); ; p = filepath.Dir(p) {
+		if _, err := os.Lstat(p); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		made = append(made, p)
 	}
 	if err := os.MkdirAll(d.config.Dir, 0o755); err != nil {
 		return nil, err
+	}
+	for _, p := range made {
+		parent, err := os.Open(filepath.Dir(p))
+		if err != nil {
+			return nil, err
+		}
+		if err := errors.Join(parent.Sync(), parent.Close()); err != nil {
+			return nil, err
+		}
 	}
 	return os.OpenRoot(d.config.Dir)
 }
