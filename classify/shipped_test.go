@@ -2,6 +2,7 @@ package classify
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"image"
 	imagedraw "image/draw"
@@ -63,6 +64,41 @@ func (c *tally) String() string {
 	return fmt.Sprintf("pass %d, unsure %d, fail %d; defects marked %d of %d", c.verdicts[inspector.Pass], c.verdicts[inspector.Unsure], c.verdicts[inspector.Fail], c.found, c.defects)
 }
 
+// The package's own vectors: what its trainer got, this code gets.
+func TestVectors(t *testing.T) {
+	p, s := pcb(t)
+	dir := filepath.Join("../models", p.Name, p.Version, "vectors")
+	b, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	if err != nil {
+		t.Skip("the package has no vectors: ", err)
+	}
+	var want struct {
+		Tested, Golden string
+		Defects        []struct {
+			Class string
+			Score float32
+			Box   [4]float32
+		}
+	}
+	if err := json.Unmarshal(b, &want); err != nil || len(want.Defects) == 0 {
+		t.Fatal("no defects are expected: ", err)
+	}
+	c, err := New(p, s, Recipe{Name: "vectors", Golden: grey(t, filepath.Join(dir, want.Golden)), Copper: Dark})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := c.Classify(t.Context(), grey(t, filepath.Join(dir, want.Tested)))
+	if len(r.Defects) != len(want.Defects) {
+		t.Fatalf("%+v; want %+v", r, want.Defects)
+	}
+	for i, w := range want.Defects {
+		d := inspector.Defect{Class: w.Class, Box: inspector.Box{Left: w.Box[0], Top: w.Box[1], Right: w.Box[2], Bottom: w.Box[3]}}
+		if have := r.Defects[i]; have.Class != w.Class || overlap(have.Box, d.Box) < .99 || have.Score < w.Score-.002 || have.Score > w.Score+.002 {
+			t.Errorf("defect %d is %+v; want %+v", i, have, w)
+		}
+	}
+}
+
 // Drawn boards of an ordinary line: good ones pass and defective ones do not.
 func TestDrawnBoards(t *testing.T) {
 	p, s := pcb(t)
@@ -101,8 +137,8 @@ func TestDrawnBoards(t *testing.T) {
 			}
 			t.Logf("good boards: %v", &good)
 			t.Logf("bad boards:  %v", &bad)
-			if good.verdicts[inspector.Pass] < 17 {
-				t.Errorf("only %d of 20 good boards pass", good.verdicts[inspector.Pass])
+			if good.verdicts[inspector.Pass] < 15 || good.verdicts[inspector.Fail] > 1 {
+				t.Errorf("only %d of 20 good boards pass, and %d fail", good.verdicts[inspector.Pass], good.verdicts[inspector.Fail])
 			}
 			if bad.verdicts[inspector.Pass] > 1 || bad.verdicts[inspector.Fail] < 17 {
 				t.Errorf("%d of 20 bad boards pass and %d fail", bad.verdicts[inspector.Pass], bad.verdicts[inspector.Fail])
