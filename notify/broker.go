@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/cockroachdb/pebble/vfs"
 	mochi "github.com/mochi-mqtt/server/v2"
 
 	"inspector"
@@ -42,12 +43,13 @@ type Broker struct {
 	self   user // the appliance's own login, new at every start
 	users  *users
 	net    *listener
+	fs     vfs.FS
 	server atomic.Pointer[mochi.Server]
 }
 
 // NewBroker returns a broker at rest.
 func NewBroker(c BrokerConfig, log *slog.Logger) *Broker {
-	return &Broker{config: c, log: log, self: user{name: "inspector-" + rand.Text()[:8], password: inspector.Secret(rand.Text())}}
+	return &Broker{config: c, log: log, fs: vfs.Default, self: user{name: "inspector-" + rand.Text()[:8], password: inspector.Secret(rand.Text())}}
 }
 
 // Listen binds the port, so that Addr is known. After it, Run must be called.
@@ -116,7 +118,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err := os.MkdirAll(b.config.Dir, 0o750); err != nil {
 		return fmt.Errorf("mqtt broker: %w; set data to a directory that can be written", err)
 	}
-	s := newStore(filepath.Join(b.config.Dir, "pebble"), b.log)
+	s := newStore(filepath.Join(b.config.Dir, "pebble"), b.fs, b.log)
 	server := mochi.New(&mochi.Options{
 		Logger:       slog.New(slog.DiscardHandler), // it prints packets, and a line for every lost connection
 		Capabilities: capabilities(),
@@ -150,6 +152,9 @@ func capabilities() *mochi.Capabilities {
 
 func (b *Broker) start(server *mochi.Server, s *store) error {
 	if err := server.AddHook(&guard{users: b.users, log: b.log}, nil); err != nil {
+		return fmt.Errorf("mqtt broker: %w", err)
+	}
+	if err := server.AddHook(&numbers{}, nil); err != nil {
 		return fmt.Errorf("mqtt broker: %w", err)
 	}
 	if err := server.AddHook(s, nil); err != nil {

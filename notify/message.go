@@ -1,9 +1,11 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,11 +23,12 @@ const (
 	KindAlert  = "alert"  // a verdict that needs somebody
 )
 
-// maxDefects and maxWords bound a message, so that it never is too long to be
-// published.
+// What bounds a message, so that it never is too long to be published.
 const (
-	maxDefects = 256
-	maxWords   = 1024 // bytes of any text
+	maxDefects  = 128
+	maxEvidence = 8
+	maxClass    = 64   // bytes
+	maxWords    = 1024 // bytes of any other text
 )
 
 // A Message is all that a subscriber needs to know about one board. Its form
@@ -50,7 +53,7 @@ type Message struct {
 	Picture Picture           `json:"picture"`
 
 	DefectCount int        `json:"defect_count"` // all of them
-	Defects     []Defect   `json:"defects"`      // at most 256
+	Defects     []Defect   `json:"defects"`      // the worst 128
 	Evidence    []Evidence `json:"evidence"`
 	Page        string     `json:"page,omitempty"` // address for a person
 }
@@ -81,7 +84,8 @@ type Evidence struct {
 // NewMessage builds the message of the kind about a board. key names this
 // effect for ever; base is how subscribers reach the appliance's page, empty
 // if they cannot. The same arguments give the same bytes. Texts are cut to
-// 1024 bytes, and numbers that are none become 0.
+// 1024 bytes, and numbers that are none become 0; of more than 128 defects the
+// worst remain.
 func NewMessage(kind string, i inspector.Inspection, key, base string) Message {
 	m := Message{
 		Schema: Schema, Type: kind, Key: key, ID: i.ID, Station: i.Station,
@@ -92,11 +96,11 @@ func NewMessage(kind string, i inspector.Inspection, key, base string) Message {
 		DefectCount: len(i.Defects), Defects: []Defect{}, Evidence: []Evidence{},
 		Page: page(base, i.ID),
 	}
-	for _, d := range i.Defects[:min(len(i.Defects), maxDefects)] {
+	for _, d := range worst(i.Defects) {
 		b := inspector.Box{Left: finite(d.Box.Left), Top: finite(d.Box.Top), Right: finite(d.Box.Right), Bottom: finite(d.Box.Bottom)}
-		m.Defects = append(m.Defects, Defect{words(d.Class), share(d.Score), b})
+		m.Defects = append(m.Defects, Defect{cut(d.Class, maxClass), share(d.Score), b})
 	}
-	for _, e := range i.Evidence {
+	for _, e := range i.Evidence[:min(len(i.Evidence), maxEvidence)] {
 		m.Evidence = append(m.Evidence, Evidence{e.Kind, e.Path, e.Type, e.Size, e.SHA256, evidence(base, i.ID, e.Kind)})
 	}
 	return m
@@ -134,16 +138,28 @@ func evidence(base, id, kind string) string {
 	return strings.TrimRight(base, "/") + "/api/v1/inspections/" + url.PathEscape(id) + "/evidence/" + url.PathEscape(kind)
 }
 
-// words cuts a text to maxWords bytes of valid UTF-8.
-func words(s string) string {
-	if s = strings.ToValidUTF8(s, "\uFFFD"); len(s) <= maxWords {
+// worst gives the defects that a message has room for.
+func worst(all []inspector.Defect) []inspector.Defect {
+	if len(all) <= maxDefects {
+		return all
+	}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b inspector.Defect) int { return cmp.Compare(share(b.Score), share(a.Score)) })
+	return all[:maxDefects]
+}
+
+func words(s string) string { return cut(s, maxWords) }
+
+// cut shortens a text to so many bytes of valid UTF-8.
+func cut(s string, limit int) string {
+	if s = strings.ToValidUTF8(s, "\uFFFD"); len(s) <= limit {
 		return s
 	}
-	cut := maxWords - len("…")
-	for !utf8.RuneStart(s[cut]) {
-		cut--
+	end := limit - len("…")
+	for !utf8.RuneStart(s[end]) {
+		end--
 	}
-	return s[:cut] + "…"
+	return s[:end] + "…"
 }
 
 // finite makes a number of what is none.

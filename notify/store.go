@@ -46,8 +46,8 @@ type loaded struct {
 	retained      []storage.Message
 }
 
-func newStore(dir string, log *slog.Logger) *store {
-	return &store{dir: dir, log: log, fs: vfs.Default, broken: make(chan struct{})}
+func newStore(dir string, fs vfs.FS, log *slog.Logger) *store {
+	return &store{dir: dir, log: log, fs: fs, broken: make(chan struct{})}
 }
 
 // failed notes the first thing that went wrong and ends the broker.
