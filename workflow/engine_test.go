@@ -26,8 +26,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // handlers by resource; each has a lane of four.
 type handlers map[string]workflow.Handler
 
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
 func newEngine(j workflow.Journal, h handlers) *workflow.Engine {
-	e := workflow.New(j, slog.New(slog.NewTextHandler(io.Discard, nil)), workflow.Options{})
+	e := workflow.New(j, quiet(), workflow.Options{})
 	for resource, handler := range h {
 		e.Handle(resource, 4, handler)
 	}
