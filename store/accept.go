@@ -7,14 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"inspector"
 	"inspector/workflow"
 )
 
-// NextID gives out an ID for a board that nobody triggered. It is not durable
-// before Accept: after a power cut the number is given again.
+// NextID gives out an ID for a board that nobody triggered; Accept it in the
+// end. It is not durable before: after a power cut the number is given again.
 func (s *Store) NextID() inspector.ID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,8 +59,8 @@ func (s *Store) Triggered(ctx context.Context, t inspector.Trigger) (id inspecto
 // The inspection's ID is from Triggered, NextID or InFlight. What it returns
 // names the evidence and what storing took; the record of it, naturally, has
 // only what the evidence took. A second verdict is refused with ErrJudged;
-// after any other error the board still waits for its verdict. Accept owns
-// neither the evidence's bytes nor keeps them.
+// after any other error the board still waits for its verdict. The evidence's
+// bytes stay the caller's.
 func (s *Store) Accept(ctx context.Context, in inspector.Inspection, evidence []Evidence, begin func(inspector.Inspection) (workflow.Transition, error)) (inspector.Inspection, error) {
 	started := time.Now()
 	row, err := s.row(in.ID)
@@ -128,10 +129,14 @@ func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, 
 	})
 }
 
-// text is v as the JSON that the database keeps.
+// text is v as the JSON that the database keeps: raw messages inside it come
+// back with the same characters, '<' and '&' too.
 func text(v any) (string, error) {
-	data, err := json.Marshal(v)
-	return string(data), err
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
 
 func size(blobs []inspector.Blob) (sum int64) {

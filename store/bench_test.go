@@ -137,6 +137,11 @@ func BenchmarkDue100k(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			start := time.Now()
+			if _, err := s.Queues(b.Context(), when); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(time.Since(start).Seconds()*1e3, "queues-ms")
 		})
 	}
 }

@@ -32,9 +32,10 @@ type Evidence struct {
 // blobs are the files below the data directory. Names are slash-separated,
 // and no name leads outside, whatever it is.
 type blobs struct {
-	root *os.Root
-	mu   sync.Mutex
-	made map[string]bool // folders that are durably there
+	root     *os.Root
+	evidence *os.Root
+	mu       sync.Mutex
+	made     map[string]bool // folders that are durably there
 }
 
 func openBlobs(dir string) (*blobs, error) {
@@ -43,8 +44,16 @@ func openBlobs(dir string) (*blobs, error) {
 		return nil, err
 	}
 	b := &blobs{root: root, made: map[string]bool{".": true}}
-	return b, errors.Join(b.mkdir("evidence"), b.mkdir("quarantine"))
+	if err := errors.Join(b.mkdir("evidence"), b.mkdir("quarantine")); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	if b.evidence, err = root.OpenRoot("evidence"); err != nil {
+		return nil, errors.Join(err, root.Close())
+	}
+	return b, nil
 }
+
+func (b *blobs) close() error { return errors.Join(b.evidence.Close(), b.root.Close()) }
 
 // put makes name hold data, or leaves it as it was. Once put has returned nil,
 // a power cut cannot take the bytes back. No other function writes blobs.
@@ -180,12 +189,7 @@ func extension(mediaType string) string {
 // path leads outside the evidence folder. It gives fs.ErrNotExist for what
 // retention took.
 func (s *Store) OpenEvidence(path string) (*os.File, error) {
-	evidence, err := s.blobs.root.OpenRoot("evidence")
-	if err != nil {
-		return nil, err
-	}
-	f, err := evidence.Open(path)
-	return f, errors.Join(err, evidence.Close())
+	return s.blobs.evidence.Open(path)
 }
 
 // Free tells how many bytes this process may still write, and how many the

@@ -129,11 +129,11 @@ func execution(rows *sql.Rows) (x workflow.Execution, err error) {
 // The two searches of Due: what may start when asked for, in its order, and
 // what had to wait for its time.
 const (
-	selectDue = `SELECT id, command, lane, state, due, since, parked FROM (
-			SELECT * FROM (SELECT * FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2 ORDER BY row LIMIT ?3)
+	selectDue = `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE row IN (
+			SELECT * FROM (SELECT row FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2 ORDER BY row LIMIT ?3)
 			UNION ALL
-			SELECT * FROM (SELECT * FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2 ORDER BY row LIMIT ?3)
-		) JOIN executions ON n = execution ORDER BY row LIMIT ?3`
+			SELECT * FROM (SELECT row FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2 ORDER BY row LIMIT ?3)
+		) ORDER BY row LIMIT ?3`
 	selectNext = `SELECT min(due) FROM (
 			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2
 			UNION ALL

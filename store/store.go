@@ -187,7 +187,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.writers.Close())
 	}
 	if s.blobs != nil {
-		errs = append(errs, s.blobs.root.Close())
+		errs = append(errs, s.blobs.close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

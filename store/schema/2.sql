@@ -33,6 +33,6 @@ CREATE TABLE work (
 ) STRICT;
 -- Work that may start when asked for is found in its order; work that waits
 -- for a time is found by that time. Neither search walks over the other kind.
-CREATE INDEX work_now    ON work (lane, row, due) WHERE parked = '' AND due <= since;
-CREATE INDEX work_later  ON work (lane, due, row) WHERE parked = '' AND due > since;
+CREATE INDEX work_now    ON work (lane, row, due, since) WHERE parked = '' AND due <= since;
+CREATE INDEX work_later  ON work (lane, due, row, since) WHERE parked = '' AND due > since;
 CREATE INDEX work_parked ON work (execution) WHERE parked <> '';
