@@ -74,7 +74,7 @@ func (a *account) forget() {
 }
 
 // fault classifies err and forgets credentials that were refused.
-func (a *account) fault(op, target string, err error) error {
+func (a *account) fault(op, target string, err error) *Fault {
 	f := classify(op, target, err)
 	if f.access {
 		a.forget()

@@ -71,22 +71,38 @@ func (s *S3) Put(ctx context.Context, o Object) (Receipt, error) {
 	attempt, cancel := context.WithTimeout(ctx, 15*time.Second+time.Duration(o.Size)*time.Second/(64<<10))
 	defer cancel()
 	answer, err := send(attempt, client, bucket, o, sum)
-	switch status := httpStatus(err); {
-	case status == http.StatusPreconditionFailed:
-		return s.compare(attempt, client, bucket, o, sum)
+	switch {
 	case err != nil:
-		f := s.account.fault("put", target, err)
-		if status == http.StatusBadRequest {
-			if have, err := o.sum(ctx, target); err == nil && have != sum {
-				return Receipt{}, damaged(target, sum, have)
-			}
-		}
-		return Receipt{}, f
+		return s.failed(attempt, client, bucket, o, sum, err)
 	case aws.ToString(answer.ETag) == "":
 		return Receipt{}, &Fault{Op: "put", Target: target, Code: "NoETag",
 			Remedy: "something that is not S3 said yes: check the endpoint and any proxy or login page in between"}
 	}
 	return Receipt{ETag: aws.ToString(answer.ETag), VersionID: aws.ToString(answer.VersionId)}, nil
+}
+
+// failed finds out what an attempt that ended with err has left.
+func (s *S3) failed(ctx context.Context, client *s3.Client, bucket string, o Object, sum [sha256.Size]byte, err error) (Receipt, error) {
+	target := "s3://" + bucket + "/" + o.Key
+	if httpStatus(err) == http.StatusPreconditionFailed {
+		return s.compare(ctx, client, bucket, o, sum)
+	}
+	f := s.account.fault("put", target, err)
+	switch {
+	case f.Code == "ConnectionLost":
+		// Perhaps the answer was lost: a server that refuses a large body
+		// early, because its key is taken, may hang up before we read that.
+		receipt, err := s.compare(ctx, client, bucket, o, sum)
+		var c *Fault
+		if err == nil || errors.As(err, &c) && c.Code == "AlreadyExists" {
+			return receipt, err
+		}
+	case httpStatus(err) == http.StatusBadRequest:
+		if have, err := o.sum(ctx, target); err == nil && have != sum {
+			return Receipt{}, damaged(target, sum, have)
+		}
+	}
+	return Receipt{}, f
 }
 
 // send makes one attempt. The body is not read after it has returned.
