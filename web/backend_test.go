@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,9 @@ func newBackend() *backend {
 func (b *backend) Status(context.Context) Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.status
+	s := b.status
+	s.Parts = slices.Clone(s.Parts)
+	return s
 }
 
 func (b *backend) set(change func(*Status)) {

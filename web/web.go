@@ -64,7 +64,8 @@ type Event struct {
 }
 
 // statuser knows how the appliance is. It is asked once a second while a page
-// is open and at every scrape, so it answers from memory.
+// is open and at every scrape, so it answers from memory; nobody changes what
+// it gave.
 type statuser interface {
 	Status(ctx context.Context) Status
 }
