@@ -54,8 +54,7 @@ func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
 	case permanent(err):
 		l.engine.park(task, w, err.Error())
 	default: // the journal cannot be read just now
-		l.engine.log.Error("work not started; trying again", "key", w.Key(), "err", err)
-		sleep(ctx, shortestSleep)
+		sleep(ctx, l.unread(ctx, err))
 	}
 }
 

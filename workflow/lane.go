@@ -137,6 +137,8 @@ func (l *lane) troubled() bool {
 
 // unread notes that the journal cannot be read.
 func (l *lane) unread(ctx context.Context, err error) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if ctx.Err() == nil && !l.broken {
 		l.broken = true
 		l.engine.log.Error("cannot read the work that is due; trying again", "lane", l.name, "err", err)
@@ -145,6 +147,8 @@ func (l *lane) unread(ctx context.Context, err error) time.Duration {
 }
 
 func (l *lane) read() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.broken {
 		l.broken = false
 		l.engine.log.Info("the work that is due can be read again", "lane", l.name)

@@ -33,7 +33,7 @@ func FuzzPath(f *testing.F) {
 func FuzzAdvance(f *testing.F) {
 	for _, seed := range []string{
 		parallel,
-		`{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$","b.$":"States.UUID()"},"Next":"A"}}}`,
+		`{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$.a","b.$":"States.UUID()"},"End":true}}}`,
 		`{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["States.ALL"]}]}}},"End":true}}}`,
 		`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":"W"}],"Default":"F"},"W":{"Type":"Wait","SecondsPath":"$.a","End":true},"F":{"Type":"Fail","CausePath":"$.b"}}}`,
 	} {
