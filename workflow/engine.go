@@ -171,7 +171,7 @@ func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.
 
 func (e *Engine) first(m *asl.Machine, id string, input json.RawMessage, at time.Time) (Transition, error) {
 	t := Transition{Execution: Execution{ID: id, Machine: m.Hash(), Started: at}}
-	event := asl.Event{Kind: asl.Started, At: at, Name: id, Input: input, Seed: rand.Text(), Random: mathrand.Float64()} //nolint:gosec // jitter
+	event := asl.Event{Kind: asl.Started, At: at, Name: id, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
 	if id == "" {
 		return t, errors.New("start an execution: it needs a name")
 	}

@@ -186,7 +186,7 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 	if err != nil {
 		return err
 	}
-	event.At, event.Random = time.Now().UTC(), mathrand.Float64() //nolint:gosec // jitter
+	event.At, event.Random = time.Now().UTC(), mathrand.Float64()
 	t := Transition{Execution: f.w, N: f.n}
 	if err := e.advance(f.m, f.x, &t, event); err != nil {
 		return err

@@ -187,7 +187,7 @@ func (x *Execution) Names(command int64, errorName string) bool {
 // ends with what only the seed of the Started event can give.
 func (x *Execution) Token(command int64) string {
 	id := strconv.FormatInt(command, 10)
-	return x.name + "." + id + "." + hex.EncodeToString(x.mac("token", uint64(command))[:16]) //nolint:gosec // IDs are positive
+	return x.name + "." + id + "." + hex.EncodeToString(x.mac("token", uint64(command))[:16])
 }
 
 func (x *Execution) mac(what string, n uint64) []byte {

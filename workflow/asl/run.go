@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -214,62 +211,6 @@ func (x *Execution) failState(act *activity, input any) {
 	x.raise(act, &e)
 }
 
-const maxWait = math.MaxInt32 // seconds
-
-func (x *Execution) startWait(act *activity, input any) error {
-	due, err := x.due(act, input)
-	if err != nil {
-		return err
-	}
-	if !due.After(x.current.At) {
-		x.pass(act)
-		return nil
-	}
-	x.timer(act, roleWait, act.state.name, due)
-	return nil
-}
-
-func (x *Execution) due(act *activity, input any) (time.Time, error) {
-	d, now := act.state.wait, x.current.At
-	if d.path == nil {
-		if d.field == "Timestamp" {
-			return d.at, nil
-		}
-		return now.Add(time.Duration(d.seconds) * time.Second), nil
-	}
-	v, err := d.path.eval(x.scope(act, input))
-	if err != nil {
-		return now, runtimeError("The %s parameter does not reference an input value: %s", d.field, d.path.text)
-	}
-	if d.field == "TimestampPath" {
-		text, _ := v.(string)
-		t, ok := timestamp(text)
-		if !ok {
-			return now, runtimeError("The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time format string: %s == %s", d.path.text, bare(v))
-		}
-		return t, nil
-	}
-	n, isNumber := v.(json.Number)
-	seconds, parseErr := strconv.ParseInt(string(n), 10, 64)
-	switch {
-	case !isNumber || parseErr != nil:
-		return now, runtimeError("The SecondsPath parameter cannot be parsed as a long value: %s == %s", d.path.text, bare(v))
-	case seconds < 0:
-		return now, runtimeError("The SecondsPath parameter references a negative value: %s == %d", d.path.text, seconds)
-	case seconds > maxWait:
-		return now, runtimeError("Wait state delay is too long.")
-	}
-	return now.Add(time.Duration(seconds) * time.Second), nil
-}
-
-// bare is v as text: strings without quotes.
-func bare(v any) string {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	return string(encode(v))
-}
-
 // pass leaves a state whose output is its input.
 func (x *Execution) pass(act *activity) {
 	if err := x.leave(act, act.state.next); err != nil {
@@ -357,106 +298,4 @@ func (x *Execution) exit(act *activity, out any, next string) {
 		return
 	}
 	x.branchDone(f, out)
-}
-
-// fail gives the error to the state's retriers, then to its catchers, then to
-// what is around it.
-func (x *Execution) fail(act *activity, err error) {
-	e := *asStateError(err)
-	if e.name == errRuntime || e.name == errIntrinsic {
-		e.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", act.state.name, act.entered, e.cause)
-	}
-	x.raise(act, &e)
-}
-
-// raise is fail with a cause that is complete.
-func (x *Execution) raise(act *activity, e *stateError) {
-	x.close(act)
-	if e.name == errRuntime { // never caught, even if named
-		act.failed(x, e)
-		x.propagate(act, e)
-		return
-	}
-	for i, r := range act.state.retry {
-		if !act.caught(r.errors, e.name) {
-			continue
-		}
-		if act.retries[i] < r.attempts {
-			act.retries[i]++
-			act.retryCount++
-			x.timer(act, roleRetry, act.state.name, x.current.At.Add(r.delay(act.retries[i], x.current.Random)))
-			return
-		}
-		break
-	}
-	e = surface(e)
-	act.failed(x, e)
-	for _, c := range act.state.catch {
-		if !act.caught(c.errors, e.name) {
-			continue
-		}
-		out, err := place(c.resultPath, c.noResult, act.input, map[string]any{"Error": e.name, "Cause": e.cause})
-		if err == nil && !fits(out) {
-			err = x.tooLarge(act)
-		}
-		if err != nil {
-			x.propagate(act, asStateError(err))
-			return
-		}
-		x.exit(act, out, c.next)
-		return
-	}
-	x.propagate(act, e)
-}
-
-// failed notes that a Parallel or Map will not be tried again.
-func (act *activity) failed(x *Execution, e *stateError) {
-	if act.left > 0 || act.branches != nil {
-		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
-	}
-}
-
-// surface is the error as others see it: a heartbeat that failed to come is a
-// timeout.
-func surface(e *stateError) *stateError {
-	if e.name == errHeartbeat {
-		return &stateError{errTimeout, e.cause}
-	}
-	return e
-}
-
-// caught reports whether a list of error names has this one.
-func (act *activity) caught(names []string, name string) bool {
-	return slices.Contains(names, name) || slices.Contains(names, errAll) ||
-		name == errHeartbeat && slices.Contains(names, errTimeout) ||
-		name != errTimeout && name != errHeartbeat && slices.Contains(names, errTaskFailed)
-}
-
-const longest = 366 * 24 * 3600.0 // seconds between two attempts, whatever the rate
-
-// delay before the n-th retry, from 1.
-func (r retrier) delay(n int64, random float64) time.Duration {
-	d := min(r.interval*math.Pow(r.rate, float64(n-1)), longest)
-	if r.most > 0 {
-		d = min(d, r.most)
-	}
-	if r.jitter {
-		d *= min(max(random, 0), 1)
-	}
-	return time.Duration(d * float64(time.Second))
-}
-
-// propagate takes an error that nobody around the state handles one block out.
-func (x *Execution) propagate(act *activity, e *stateError) {
-	f := act.frame
-	f.dead = true
-	if f.parent == nil {
-		x.end(StatusFailed, *e)
-		return
-	}
-	if f.parent.state.kind == "Map" {
-		x.emit(f, HistoryEvent{Type: "MapIterationFailed", Name: f.parent.state.name, Index: &f.index})
-		f.parent.frame.last = f.last
-	}
-	x.raise(f.parent, e)
 }

@@ -1,0 +1,110 @@
+package asl
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// fail gives the error to the state's retriers, then to its catchers, then to
+// what is around it.
+func (x *Execution) fail(act *activity, err error) {
+	e := *asStateError(err)
+	if e.name == errRuntime || e.name == errIntrinsic {
+		e.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", act.state.name, act.entered, e.cause)
+	}
+	x.raise(act, &e)
+}
+
+// raise is fail with a cause that is complete.
+func (x *Execution) raise(act *activity, e *stateError) {
+	x.close(act)
+	if e.name == errRuntime { // never caught, even if named
+		act.failed(x, e)
+		x.propagate(act, e)
+		return
+	}
+	for i, r := range act.state.retry {
+		if !act.caught(r.errors, e.name) {
+			continue
+		}
+		if act.retries[i] < r.attempts {
+			act.retries[i]++
+			act.retryCount++
+			x.timer(act, roleRetry, act.state.name, x.current.At.Add(r.delay(act.retries[i], x.current.Random)))
+			return
+		}
+		break
+	}
+	e = surface(e)
+	act.failed(x, e)
+	for _, c := range act.state.catch {
+		if !act.caught(c.errors, e.name) {
+			continue
+		}
+		out, err := place(c.resultPath, c.noResult, act.input, map[string]any{"Error": e.name, "Cause": e.cause})
+		if err == nil && !fits(out) {
+			err = x.tooLarge(act)
+		}
+		if err != nil {
+			x.propagate(act, asStateError(err))
+			return
+		}
+		x.exit(act, out, c.next)
+		return
+	}
+	x.propagate(act, e)
+}
+
+// failed notes that a Parallel or Map will not be tried again.
+func (act *activity) failed(x *Execution, e *stateError) {
+	if act.left > 0 || act.branches != nil {
+		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
+	}
+}
+
+// surface is the error as others see it: a heartbeat that failed to come is a
+// timeout.
+func surface(e *stateError) *stateError {
+	if e.name == errHeartbeat {
+		return &stateError{errTimeout, e.cause}
+	}
+	return e
+}
+
+// caught reports whether a list of error names has this one.
+func (act *activity) caught(names []string, name string) bool {
+	return slices.Contains(names, name) || slices.Contains(names, errAll) ||
+		name == errHeartbeat && slices.Contains(names, errTimeout) ||
+		name != errTimeout && name != errHeartbeat && slices.Contains(names, errTaskFailed)
+}
+
+const longest = 366 * 24 * 3600.0 // seconds between two attempts, whatever the rate
+
+// delay before the n-th retry, from 1.
+func (r retrier) delay(n int64, random float64) time.Duration {
+	d := min(r.interval*math.Pow(r.rate, float64(n-1)), longest)
+	if r.most > 0 {
+		d = min(d, r.most)
+	}
+	if r.jitter {
+		d *= min(max(random, 0), 1)
+	}
+	return time.Duration(d * float64(time.Second))
+}
+
+// propagate takes an error that nobody around the state handles one block out.
+func (x *Execution) propagate(act *activity, e *stateError) {
+	f := act.frame
+	f.dead = true
+	if f.parent == nil {
+		x.end(StatusFailed, *e)
+		return
+	}
+	if f.parent.state.kind == "Map" {
+		x.emit(f, HistoryEvent{Type: "MapIterationFailed", Name: f.parent.state.name, Index: &f.index})
+		f.parent.frame.last = f.last
+	}
+	x.raise(f.parent, e)
+}
