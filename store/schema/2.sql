@@ -36,3 +36,4 @@ CREATE TABLE work (
 CREATE INDEX work_now    ON work (lane, row, due, since) WHERE parked = '' AND due <= since;
 CREATE INDEX work_later  ON work (lane, due, row, since) WHERE parked = '' AND due > since;
 CREATE INDEX work_parked ON work (execution) WHERE parked <> '';
+CREATE INDEX work_lane   ON work (lane, since, parked); -- depth and age of the queues
