@@ -43,11 +43,11 @@ type Config struct {
 
 // CameraConfig says where frames come from.
 type CameraConfig struct {
-	Source      string        `yaml:"source"`
-	Period      time.Duration `yaml:"period"`
-	MaxAge      time.Duration `yaml:"max_age"`
-	OpenTimeout time.Duration `yaml:"open_timeout"`
-	ReadTimeout time.Duration `yaml:"read_timeout"`
+	Source      inspector.Secret `yaml:"source"` // may hold a password
+	Period      time.Duration    `yaml:"period"`
+	MaxAge      time.Duration    `yaml:"max_age"`
+	OpenTimeout time.Duration    `yaml:"open_timeout"`
+	ReadTimeout time.Duration    `yaml:"read_timeout"`
 }
 
 // TriggerConfig says when a board is judged.
@@ -278,6 +278,8 @@ func (c Config) faults() (out []fault) {
 			want(err == nil, f[0], "%v; create it or leave the key out", err)
 		}
 	}
+	want(c.Upstream.QueueURL != "", "upstream.queue_url", "a queue is required: the URL of one, or the name of a folder of messages")
+	want(c.Upstream.Prefix != "", "upstream.prefix", "a prefix of object keys is required")
 	oneOf("upstream.kind", c.Upstream.Kind, "folder", "aws")
 	want(c.Upstream.Kind != "aws" || c.Upstream.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")
 	want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)

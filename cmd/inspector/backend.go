@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/store"
+	"inspector/web"
+	"inspector/workflow"
+)
+
+// backend answers the page's and the API's questions from the store, the
+// engine and the line. Its errors are those that web knows.
+type backend struct {
+	store  *store.Store
+	engine *workflow.Engine
+	line   *line
+}
+
+func meaning(err error) error {
+	var unknown *unknownRecipeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
+		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	case errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked):
+		return fmt.Errorf("%w: %w", web.ErrConflict, err)
+	case errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull):
+		return fmt.Errorf("%w: %w", web.ErrUnavailable, err)
+	}
+	return err
+}
+
+func (b *backend) Inspections(ctx context.Context, q web.Query) ([]web.Record, error) {
+	f := store.Filter{Verdict: q.Verdict, Recipe: q.Recipe, Limit: q.Limit}
+	if q.Before != "" {
+		id, err := store.ParseID(q.Before)
+		if err != nil {
+			return nil, meaning(err)
+		}
+		f.Before = id.Row
+	}
+	found, err := b.store.Inspections(ctx, f)
+	if err != nil {
+		return nil, meaning(err)
+	}
+	out := make([]web.Record, len(found))
+	for n, r := range found {
+		out[n] = web.Record{Inspection: r.Inspection, Disposition: r.Disposition}
+	}
+	return out, nil
+}
+
+func (b *backend) Inspection(ctx context.Context, id string) (web.Record, error) {
+	r, err := b.store.Inspection(ctx, id)
+	return web.Record{Inspection: r.Inspection, Disposition: r.Disposition}, meaning(err)
+}
+
+func (b *backend) Evidence(ctx context.Context, id, kind string) (io.ReadSeekCloser, inspector.Blob, error) {
+	blobs, err := b.store.EvidenceFor(ctx, id)
+	if err != nil {
+		return nil, inspector.Blob{}, meaning(err)
+	}
+	n := slices.IndexFunc(blobs, func(e inspector.Blob) bool { return e.Kind == kind })
+	if n < 0 {
+		return nil, inspector.Blob{}, fmt.Errorf("%w: inspection %s keeps no %s", web.ErrNotFound, id, kind)
+	}
+	f, err := b.store.OpenEvidence(blobs[n].Path)
+	if err != nil {
+		return nil, inspector.Blob{}, meaning(err)
+	}
+	return f, blobs[n], nil
+}
+
+func (b *backend) Inspect(ctx context.Context, t inspector.Trigger, picture []byte) (inspector.Inspection, error) {
+	p, err := camera.Decode(picture, maxStill)
+	if err != nil {
+		return inspector.Inspection{}, fmt.Errorf("%w: %w", web.ErrPicture, err)
+	}
+	i, err := b.line.Inspect(ctx, t, "", p)
+	return i, meaning(err)
+}
+
+func (b *backend) Trigger(ctx context.Context, t inspector.Trigger) (inspector.Inspection, error) {
+	i, err := b.line.Trigger(ctx, t)
+	return i, meaning(err)
+}
+
+// Dispose answers the state that waits for a person. The journal takes one
+// decision; the workflow then writes it down.
+func (b *backend) Dispose(ctx context.Context, id string, d inspector.Disposition) (web.Record, error) {
+	r, err := b.store.Inspection(ctx, id)
+	if err != nil {
+		return web.Record{}, meaning(err)
+	}
+	if r.Verdict == inspector.Pass {
+		return web.Record{}, fmt.Errorf("%w: inspection %s passed: there is nothing to decide", web.ErrConflict, id)
+	}
+	token, err := b.engine.Token(ctx, id, reviewState)
+	if errors.Is(err, workflow.ErrTaskClosed) && r.Disposition == nil {
+		return web.Record{}, fmt.Errorf("%w: inspection %s is still being delivered, or its decision written down; try again", web.ErrUnavailable, id)
+	} else if err != nil {
+		return web.Record{}, meaning(err)
+	}
+	answer, err := json.Marshal(d)
+	if err != nil {
+		return web.Record{}, err
+	}
+	if err := b.engine.SendTaskSuccess(ctx, token, answer); err != nil {
+		return web.Record{}, meaning(err)
+	}
+	return web.Record{Inspection: r.Inspection, Disposition: &d}, nil
+}
+
+// reviewState is the state of the shipped definition that waits for a person.
+const reviewState = "WaitForDisposition"
+
+func (b *backend) Redrive(ctx context.Context, execution string) error {
+	return meaning(b.engine.Redrive(ctx, execution))
+}
+
+func (b *backend) Executions(ctx context.Context, status string, limit int) ([]web.Execution, error) {
+	found, err := b.store.Executions(ctx, store.ExecutionFilter{Status: status, Limit: limit})
+	if err != nil {
+		return nil, meaning(err)
+	}
+	out := make([]web.Execution, len(found))
+	for n, x := range found {
+		out[n] = execution(x)
+	}
+	return out, nil
+}
+
+func (b *backend) Execution(ctx context.Context, id string) (web.Execution, error) {
+	d, err := b.engine.Describe(ctx, id)
+	if err != nil {
+		return web.Execution{}, meaning(err)
+	}
+	x := execution(d.Execution)
+	for _, w := range d.Work {
+		if w.Parked != "" {
+			x.Parked = w.State + ": " + w.Parked
+		}
+	}
+	return x, nil
+}
+
+func execution(x workflow.Execution) web.Execution {
+	return web.Execution{
+		ID: x.ID, Machine: x.Machine, Status: string(x.Status), Started: x.Started, Stopped: x.Stopped, Parked: x.Parked,
+		States: x.States, Output: x.Output, Error: x.Error, Cause: x.Cause,
+	}
+}
+
+func (b *backend) History(ctx context.Context, id string) ([]web.Event, error) {
+	history, err := b.engine.History(ctx, id)
+	if err != nil {
+		return nil, meaning(err)
+	}
+	out := make([]web.Event, len(history))
+	for n, h := range history {
+		out[n] = web.Event{N: n + 1, Kind: h.Type, At: h.At, Input: h.Input(), Output: h.Output(), Error: h.Error, Cause: h.Cause}
+	}
+	return out, nil
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"inspector/camera"
+	"inspector/notify"
+)
+
+// doctorCommand checks each part as the appliance would use it, and says what
+// to do about those that are not well. Exit code 1: some are not.
+func doctorCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	file := f.String("config", "", "configuration `file`; empty: the defaults")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector doctor [--config FILE]\nChecks camera, model, disk, broker, clock and upstream. Exit code 0: all well, 1: not.")
+		f.PrintDefaults()
+	}
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	c, err := loadConfig(*file, env)
+	if err != nil {
+		return exit{2, err}
+	}
+	sick := false
+	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
+	for _, part := range []struct {
+		name  string
+		check func(context.Context, Config) (string, error)
+	}{
+		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream},
+	} {
+		words, err := part.check(ctx, c)
+		state := "ok"
+		if err != nil {
+			state, words, sick = "FAULT", err.Error(), true
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", part.name, state, words)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if sick {
+		return exit{code: 1}
+	}
+	return nil
+}
+
+func checkCamera(ctx context.Context, c Config) (string, error) {
+	k, err := cameraConfig(c)
+	if err != nil {
+		return "", err
+	}
+	return camera.Probe(ctx, k)
+}
+
+func checkModel(ctx context.Context, c Config) (string, error) {
+	j, err := openJudges(c, nil)
+	if err != nil {
+		return "", err
+	}
+	begun := time.Now()
+	err = errors.Join(j.warm(ctx), j.Close())
+	return fmt.Sprintf("%s on %s, first run %v, recipe %s", j.pkg.ID(), j.runtime, time.Since(begun).Round(time.Millisecond), j.recipe), err
+}
+
+func checkDisk(_ context.Context, c Config) (string, error) {
+	if err := os.MkdirAll(c.Data, 0o750); err != nil {
+		return "", fmt.Errorf("%w; set data to a directory that can be written", err)
+	}
+	probe := filepath.Join(c.Data, "doctor.part-probe")
+	f, err := os.Create(probe)
+	if err != nil {
+		return "", fmt.Errorf("%w; set data to a directory that can be written", err)
+	}
+	defer os.Remove(probe)
+	begun := time.Now()
+	_, err = f.Write(make([]byte, 4096))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", fmt.Errorf("%w; free space, or move data to another disk", err)
+	}
+	return fmt.Sprintf("%s can be written, 4 KiB are safe after %v", c.Data, time.Since(begun).Round(10*time.Microsecond)), nil
+}
+
+func checkBroker(ctx context.Context, c Config) (string, error) {
+	if c.MQTT.Broker == "embedded" {
+		l, err := net.Listen("tcp", c.MQTT.Listen)
+		if err != nil {
+			return "", fmt.Errorf("%w; is the appliance or another broker running? Else set mqtt.listen to another port", err)
+		}
+		return "the embedded broker can listen on " + l.Addr().String(), l.Close()
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	topics, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	if err != nil {
+		return "", err
+	}
+	topics.Availability = "" // the running appliance's word must stand
+	c.Station.Device += "_doctor"
+	_, client, err := openMessaging(c, topics, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	done := make(chan error, 1)
+	run, stop := context.WithCancel(ctx)
+	go func() { done <- client.Run(run) }()
+	defer func() { stop(); <-done }()
+	for tick := time.NewTicker(50 * time.Millisecond); ; {
+		h := client.Health()
+		if h.Connected {
+			return c.MQTT.Broker + " lets us in", nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+		case <-tick.C:
+			if h.LastError != "" {
+				return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+			}
+		}
+	}
+}
+
+// checkClock finds a clock that was never set: verdicts do not depend on it,
+// but people and signatures of requests do.
+func checkClock(context.Context, Config) (string, error) {
+	now := time.Now()
+	if now.Year() < 2026 {
+		return "", fmt.Errorf("it is %s by this machine's clock; set it, or let it follow a time server", now.Format(time.RFC3339))
+	}
+	return now.Format(time.RFC3339), nil
+}
+
+func checkUpstream(ctx context.Context, c Config) (string, error) {
+	u, closeUpstream, err := openUpstream(c)
+	if err != nil {
+		return "", err
+	}
+	defer closeUpstream()
+	if err := u.Check(ctx); err != nil {
+		return "", err
+	}
+	if c.Upstream.Kind == "folder" {
+		return "folder " + c.upstreamFolder() + " can be written", nil
+	}
+	return "bucket " + c.Upstream.Bucket + " and queue " + c.Upstream.QueueURL + " answer", nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"inspector/camera"
+	"inspector/notify"
+	"inspector/store"
+	"inspector/web"
+)
+
+// health knows how the appliance is. It asks memory and short queries only.
+type health struct {
+	config  Config
+	started time.Time
+	camera  *camera.Camera
+	judges  *judges
+	disk    *store.Store
+	client  *notify.Client
+	line    *line
+	before  store.Ledger // at the start
+}
+
+func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client) (*health, error) {
+	before, err := disk.Ledger(ctx)
+	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, before: before}, err
+}
+
+// Below this much free space a disk wants attention; below the other, boards
+// will soon not be remembered.
+const (
+	scarceSpace = 2 << 30
+	noSpace     = 64 << 20
+)
+
+// Status may be called from any goroutine.
+func (h *health) Status(ctx context.Context) web.Status {
+	cam := h.camera.Health()
+	s := web.Status{
+		Version: version(), Started: h.started, Station: h.config.Station, Source: cam.Source,
+		Recipe: h.judges.recipe, Model: h.judges.pkg.ID(), Runtime: h.judges.runtime,
+		Frames: web.Frames{Captured: cam.Captured, Dropped: cam.Dropped},
+		Parts:  []web.Part{h.cameraPart(cam), {Name: "model", State: web.OK, Detail: h.judges.pkg.ID() + " judges on " + h.judges.runtime}},
+	}
+	if !cam.Last.IsZero() {
+		age := cam.Age.Seconds()
+		s.Frames.Age = &age
+	}
+	ledger, err := h.disk.Ledger(ctx)
+	if err == nil {
+		since := func(now, before int64) uint64 { return uint64(max(now-before, 0)) }
+		s.Counts = web.Counts{Pass: since(ledger.Pass, h.before.Pass), Fail: since(ledger.Fail, h.before.Fail), Unsure: since(ledger.Unsure, h.before.Unsure), InFlight: since(ledger.InFlight, 0)}
+		s.Counts.Triggers = s.Counts.Pass + s.Counts.Fail + s.Counts.Unsure + s.Counts.InFlight
+	}
+	queues, queueErr := h.disk.Queues(ctx, time.Now())
+	var waits, parked web.Lane
+	for _, q := range queues {
+		l := web.Lane{Name: q.Lane, Depth: int(q.Depth), Oldest: q.Oldest.Seconds(), Parked: int(q.Parked)}
+		s.Lanes = append(s.Lanes, l)
+		if l.Parked > 0 {
+			parked = l
+		}
+		if (l.Name == putObject || l.Name == sendMessage) && l.Oldest > waits.Oldest {
+			waits = l
+		}
+	}
+	if err == nil {
+		err = queueErr
+	}
+	free, total, freeErr := h.disk.Free()
+	s.Disk = web.Disk{Free: uint64(max(free, 0)), Total: uint64(max(total, 0))}
+	if err == nil {
+		err = freeErr
+	}
+	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart(), upstreamPart(waits))
+	if parked.Parked > 0 {
+		s.Parts = append(s.Parts, web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good in %s", parked.Parked, parked.Name), Remedy: "open the execution, mend what it says, and redrive it"})
+	}
+	return s
+}
+
+func (h *health) cameraPart(c camera.Health) web.Part {
+	p := web.Part{Name: "camera", State: web.OK, Detail: string(c.State)}
+	switch {
+	case c.State == camera.Lost:
+		p.State, p.Detail, p.Remedy = web.Down, "lost: "+c.Error, "check its power and cable, and camera.source; it is tried again by itself"
+	case c.State == camera.Opening:
+		p.State, p.Detail, p.Remedy = web.Down, "not open yet", "wait; if it stays so, check camera.source with inspector doctor"
+	case c.State == camera.Ended:
+		p.State, p.Detail, p.Remedy = web.Degraded, "ended: "+c.Error, "restart to begin again"
+	}
+	return p
+}
+
+func (h *health) diskPart(err error, free int64) web.Part {
+	p := web.Part{Name: "disk", State: web.OK, Detail: fmt.Sprintf("%.1f GB free", float64(free)/1e9)}
+	if trouble := h.line.troubleNow(); trouble != nil {
+		err = trouble
+	}
+	switch remedy := "free space on the disk that holds " + h.config.Data + ", or move data to a larger one"; {
+	case err != nil:
+		p.State, p.Detail, p.Remedy = web.Down, err.Error(), remedy
+	case free < noSpace:
+		p.State, p.Detail, p.Remedy = web.Down, fmt.Sprintf("full: %d bytes free", free), remedy
+	case free < scarceSpace:
+		p.State, p.Remedy = web.Degraded, remedy
+	}
+	return p
+}
+
+func (h *health) brokerPart() web.Part {
+	m := h.client.Health()
+	if m.Connected {
+		return web.Part{Name: "broker", State: web.OK, Detail: "connected"}
+	}
+	return web.Part{Name: "broker", State: web.Down, Detail: "not connected: " + m.LastError, Remedy: "check the broker and mqtt.broker; messages wait on the disk and go out when it is back"}
+}
+
+// upstreamPart judges by what waits: a target that takes everything is well.
+func upstreamPart(waits web.Lane) web.Part {
+	if waits.Oldest < 30 {
+		return web.Part{Name: "upstream", State: web.OK, Detail: "takes what it is sent"}
+	}
+	return web.Part{Name: "upstream", State: web.Degraded, Detail: fmt.Sprintf("%d waiting in %s, the oldest for %.0f s", waits.Depth, waits.Name, waits.Oldest), Remedy: "run inspector doctor; everything waits on the disk and goes out when the target takes it"}
+}

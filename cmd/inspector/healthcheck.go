@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// version is the module's version, or its revision, as the builder stamped it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return info.Main.Version + " " + s.Value
+		}
+	}
+	return info.Main.Version
+}
+
+// healthcheckCommand asks a running appliance whether it is ready; it is what
+// a container runs every few seconds.
+func healthcheckCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	address := "http://127.0.0.1:8080"
+	if f.NArg() > 0 {
+		address = strings.TrimSuffix(f.Arg(0), "/")
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", nil)
+	if err != nil {
+		return exit{2, fmt.Errorf("healthcheck: %q is not an address: %w", address, err)}
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w; is the appliance running, and is web.listen that address?", err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil {
+		return fmt.Errorf("healthcheck: %w", err)
+	}
+	fmt.Fprintln(stdout, strings.TrimSpace(string(body)))
+	if answer.StatusCode != http.StatusOK {
+		return exit{code: 1}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+)
+
+// maxStill is the largest still that is decoded, in pixels: a 100-megapixel
+// camera and some room.
+const maxStill = 120_000_000
+
+// inspectCommand judges files. Exit code 0: all pass; 1: some fail or unsure;
+// 2: a file, a flag or the configuration is wrong.
+func inspectCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("inspect", flag.ContinueOnError)
+	file := f.String("config", "", "configuration `file`; empty: the defaults")
+	recipeName := f.String("recipe", "", "`name` of the recipe; empty: the one in force")
+	golden := f.String("golden", "", "`picture` of a known-good board, instead of a recipe's; {name} stands for the still's name up to its last _")
+	copper := f.String("copper", "dark", "with --golden: copper is the `dark` or bright part of the picture")
+	asJSON := f.Bool("json", false, "one JSON object a line")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector inspect [flags] IMAGE...\nJudges files. Exit code 0: all pass, 1: some fail or unsure, 2: error.")
+		f.PrintDefaults()
+	}
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	if f.NArg() == 0 {
+		return exit{2, errors.New("inspect: name at least one picture")}
+	}
+	c, err := loadConfig(*file, env)
+	if err != nil {
+		return exit{2, err}
+	}
+	judges, err := openJudgesFor(c, *golden, classify.Tone(*copper))
+	if err != nil {
+		return exit{2, err}
+	}
+	defer judges.Close()
+	if *golden != "" {
+		*recipeName = commandLine
+	}
+	if err := judges.check(*recipeName); err != nil {
+		return exit{2, err}
+	}
+	print, flush := printTable(stdout)
+	if *asJSON {
+		e := json.NewEncoder(stdout)
+		print, flush = func(i inspector.Inspection) error { return e.Encode(i) }, func() error { return nil }
+	}
+	code := 0
+	for _, name := range f.Args() {
+		i, err := inspectFile(ctx, judges, c.Station, *recipeName, name)
+		if ctx.Err() != nil {
+			return exit{2, ctx.Err()}
+		}
+		if i.Verdict != inspector.Pass {
+			code = max(code, 1)
+		}
+		if err != nil {
+			code = 2
+			fmt.Fprintln(stderr, "inspector:", err)
+		}
+		if err := print(i); err != nil {
+			return exit{2, err}
+		}
+	}
+	if err := flush(); err != nil {
+		return exit{2, err}
+	}
+	if code != 0 {
+		return exit{code: code}
+	}
+	return nil
+}
+
+// commandLine is the recipe that --golden makes.
+const commandLine = "command-line"
+
+func openJudgesFor(c Config, golden string, copper classify.Tone) (*judges, error) {
+	if golden == "" {
+		return openJudges(c, nil)
+	}
+	return openJudges(c, map[string]recipe{commandLine: {Golden: golden, Copper: copper}})
+}
+
+// inspectFile judges one file. A file that cannot be read is unsure, and the
+// error says why.
+func inspectFile(ctx context.Context, judges *judges, station inspector.Station, recipe, name string) (inspector.Inspection, error) {
+	i := inspector.Inspection{
+		Station: station, Trigger: inspector.Trigger{Source: "file", At: time.Now()}, At: time.Now(), Still: name,
+		Recipe: judges.name(recipe), Model: judges.pkg.ID(), Runtime: judges.runtime,
+	}
+	r, p, err := judgeFile(ctx, judges, recipe, name)
+	if err != nil {
+		r = classify.Unsure(err)
+	}
+	i.Verdict, i.Reason, i.Score, i.Defects, i.Timings = r.Verdict, r.Reason, r.Score, r.Defects, r.Timings
+	i.Width, i.Height = p.Width, p.Height
+	return i, err
+}
+
+func judgeFile(ctx context.Context, judges *judges, recipe, name string) (r classify.Result, p inspector.Pixels, err error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return r, p, err
+	}
+	if p, err = camera.Decode(data, maxStill); err != nil {
+		return r, p, fmt.Errorf("%s: %w", name, err)
+	}
+	judge, err := judges.of(recipe, name)
+	if err != nil {
+		return r, p, err
+	}
+	return judge.Classify(ctx, p), p, nil
+}
+
+func printTable(w io.Writer) (print func(inspector.Inspection) error, flush func() error) {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "PICTURE\tVERDICT\tDEFECTS\tWORST\tMODEL\tREASON")
+	return func(i inspector.Inspection) error {
+		_, err := fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.1f ms\t%s\n", i.Still, i.Verdict, len(i.Defects), i.Score, float64(i.Timings.Infer.Microseconds())/1000, i.Reason)
+		return err
+	}, t.Flush
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+	"inspector/store"
+	"inspector/workflow"
+)
+
+// A line is the conveyor: frames and triggers come in, and each board leaves
+// with exactly one verdict, durable before it is answered.
+//
+// In front of the model the newest frame wins; behind it nothing is lost: a
+// board that cannot be remembered holds the line.
+type line struct {
+	camera  *camera.Camera
+	judges  *judges
+	store   *store.Store
+	begin   func(inspector.Inspection) (workflow.Transition, error) // the execution of an inspection
+	wake    func()                                                  // its work is in the journal
+	seen    func(inspector.Inspection, inspector.Pixels)            // a board is remembered; its picture, until seen returns
+	station inspector.Station
+	mode    TriggerConfig
+	passes  bool // keep the picture of boards that passed
+	quality int
+	log     *slog.Logger
+
+	more chan struct{} // arrived is not empty
+
+	mu      sync.Mutex
+	arrived []*job          // triggers that the dispatcher has not seen yet
+	asked   map[string]*job // boards in flight by source and request
+	trouble error           // why boards cannot be remembered now
+}
+
+// deciders is how many boards may be on their way to the disk at once: about
+// the size of a group commit.
+const deciders = 32
+
+// A job is one board on its way to its verdict.
+type job struct {
+	id       string // empty for boards that nobody triggered, until they are remembered
+	trigger  inspector.Trigger
+	deadline time.Time // zero: none
+	missed   uint64
+	since    time.Time // of a pulled frame: the trigger it was pulled for, zero if none
+	judge    *classify.Classifier
+	waited   time.Duration
+	in       *classify.Input
+	out      *classify.Output
+	bad      error // why it cannot be judged
+
+	mu      sync.Mutex // guards the frame: the takt clock may settle a board that a stage still holds
+	frame   inspector.Frame
+	held    bool // the frame's pixels are ours
+	settled atomic.Bool
+
+	done     chan struct{} // closed when answer or refused is there; nil if nobody asked
+	answered bool
+	answer   inspector.Inspection
+	refused  error
+}
+
+func (j *job) request() string { return j.trigger.Source + "\x00" + j.trigger.Request }
+
+// release gives the pixels back.
+func (j *job) release() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.held {
+		j.held = false
+		j.frame.Release()
+	}
+}
+
+// newLine returns a line at rest.
+func newLine(l *line) *line {
+	l.more = make(chan struct{}, 1)
+	l.asked = map[string]*job{}
+	return l
+}
+
+// Run judges boards until ctx ends. Boards whose verdict is under way then are
+// remembered; triggers that have none yet end as unsure at the next start.
+func (l *line) Run(ctx context.Context) error {
+	if err := l.recover(ctx); err != nil {
+		return err
+	}
+	ready, prepared, inferred := make(chan *job), make(chan *job), make(chan *job, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.dispatch(ctx, g, ready) })
+	g.Go(func() error { return l.prepare(ctx, ready, prepared) })
+	g.Go(func() error { return l.infer(ctx, prepared, inferred) })
+	for range deciders {
+		g.Go(func() error { return l.decide(ctx, inferred) })
+	}
+	if l.mode.Mode == "interval" {
+		g.Go(func() error { return l.tick(ctx) })
+	}
+	return g.Wait()
+}
+
+// recover ends the boards that were in flight when the power went.
+func (l *line) recover(ctx context.Context) error {
+	left, err := l.store.InFlight(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range left {
+		j := &job{id: t.ID.String(), trigger: t.Trigger, done: make(chan struct{})}
+		l.settle(ctx, j, classify.Unsure(errors.New("the appliance stopped before the verdict")))
+	}
+	if len(left) > 0 {
+		l.log.Warn("boards that were in flight at the last stop are unsure", "boards", len(left))
+	}
+	return nil
+}
+
+// Trigger asks for the verdict about the board in front of the camera and
+// waits for it. It gives an error only if the trigger was not accepted or ctx
+// ended; an accepted trigger gets its verdict all the same. Asked again with
+// the same Request, it gives the same inspection.
+func (l *line) Trigger(ctx context.Context, t inspector.Trigger) (inspector.Inspection, error) {
+	return l.ask(ctx, &job{trigger: t})
+}
+
+// Inspect is Trigger for a still that somebody sent. Nobody else may touch the
+// pixels from now on.
+func (l *line) Inspect(ctx context.Context, t inspector.Trigger, name string, p inspector.Pixels) (inspector.Inspection, error) {
+	f := inspector.NewFrame(0, time.Now(), p, nil)
+	f.Name = name
+	return l.ask(ctx, &job{trigger: t, frame: f, held: true})
+}
+
+func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
+	if err := l.judges.check(j.trigger.Recipe); err != nil {
+		return inspector.Inspection{}, err
+	}
+	j.trigger.At = time.Now()
+	j.deadline = j.trigger.At.Add(l.mode.Takt)
+	j.done = make(chan struct{})
+	if first := l.register(j); first != j {
+		j = first
+	} else {
+		go l.accept(context.WithoutCancel(ctx), j) // also if the asker goes away
+	}
+	select {
+	case <-j.done:
+		return j.answer, j.refused
+	case <-ctx.Done():
+		return inspector.Inspection{}, ctx.Err()
+	}
+}
+
+// register gives the job that answers the same request, or j if it is the first.
+func (l *line) register(j *job) *job {
+	if j.trigger.Request == "" {
+		return j
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first := l.asked[j.request()]; first != nil {
+		return first
+	}
+	l.asked[j.request()] = j
+	return j
+}
+
+// accept puts the trigger into the ledger and the board on the line.
+func (l *line) accept(ctx context.Context, j *job) {
+	id, known, err := l.store.Triggered(ctx, j.trigger)
+	j.id = id.String()
+	switch {
+	case err != nil:
+		l.finish(j, inspector.Inspection{}, fmt.Errorf("trigger not accepted: %w", err))
+	case known:
+		r, err := l.store.Inspection(ctx, j.id)
+		l.finish(j, r.Inspection, err)
+	default:
+		l.mu.Lock()
+		l.arrived = append(l.arrived, j)
+		l.mu.Unlock()
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// finish answers everybody who asked for the board; the first answer counts.
+func (l *line) finish(j *job, i inspector.Inspection, refused error) {
+	if j.done == nil || j.answered {
+		return
+	}
+	j.answer, j.refused, j.answered = i, refused, true
+	l.mu.Lock()
+	if l.asked[j.request()] == j {
+		delete(l.asked, j.request())
+	}
+	l.mu.Unlock()
+	close(j.done)
+}
+
+// troubleNow is why boards cannot be remembered at present; nil if they can.
+func (l *line) troubleNow() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble
+}

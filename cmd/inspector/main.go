@@ -1,0 +1,115 @@
+// Inspector sees every board of a line, judges it, and acts on defects.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills at once
+	os.Exit(command(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+}
+
+// An exit is an error that names the exit code.
+type exit struct {
+	code int
+	err  error // nil: all was said already
+}
+
+func (e exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e exit) Unwrap() error { return e.err }
+
+const usage = `inspector sees every board of a line, judges it, and acts on defects.
+
+  inspector run [--config FILE]              the appliance; without FILE a simulated line
+  inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
+  inspector config check [--config FILE]     every fault of a configuration at once
+  inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
+  inspector healthcheck [URL]                ask a running appliance whether it is ready
+  inspector version
+
+Flags of a command: inspector COMMAND --help
+`
+
+// command runs one subcommand and gives the exit code.
+func command(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) int {
+	name := ""
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	var err error
+	switch name {
+	case "run":
+		err = runCommand(ctx, args, env, stdout, stderr)
+	case "inspect":
+		err = inspectCommand(ctx, args, env, stdout, stderr)
+	case "config":
+		err = configCommand(args, env, stdout, stderr)
+	case "doctor":
+		err = doctorCommand(ctx, args, env, stdout, stderr)
+	case "healthcheck":
+		err = healthcheckCommand(ctx, args, stdout, stderr)
+	case "version":
+		fmt.Fprintln(stdout, "inspector", version())
+	case "", "help", "-h", "--help":
+		fmt.Fprint(stdout, usage)
+	default:
+		err = exit{2, fmt.Errorf("unknown command %q; inspector help lists them", name)}
+	}
+	var code exit
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &code) && code.err == nil:
+		return code.code
+	}
+	fmt.Fprintln(stderr, "inspector:", err)
+	if code.code != 0 {
+		return code.code
+	}
+	return 1
+}
+
+// parse reads a command's flags; a wrong flag is exit code 2.
+func parse(f *flag.FlagSet, args []string, stderr io.Writer) error {
+	f.SetOutput(stderr)
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return exit{code: 2} // flag has said it
+	}
+	return nil
+}
+
+func configCommand(args []string, env func(string) string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] != "check" {
+		return exit{2, errors.New("usage: inspector config check [--config FILE]")}
+	}
+	f := flag.NewFlagSet("config check", flag.ContinueOnError)
+	file := f.String("config", "inspector.yaml", "configuration to check")
+	if err := parse(f, args[1:], stderr); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		*file = f.Arg(0)
+	}
+	if _, err := loadConfig(*file, env); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s: no faults\n", *file)
+	return nil
+}

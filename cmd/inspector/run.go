@@ -1,0 +1,304 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+	"inspector/notify"
+	"inspector/store"
+	"inspector/upstream"
+	"inspector/web"
+	"inspector/workflow"
+)
+
+func runCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("run", flag.ContinueOnError)
+	file := f.String("config", "", "configuration `file`; empty: the defaults, a simulated line")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector run [--config FILE]\nRuns the appliance until it is interrupted. Without FILE it inspects a simulated line.")
+		f.PrintDefaults()
+	}
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	c, err := loadConfig(*file, env)
+	if err != nil {
+		return exit{2, err}
+	}
+	return run(ctx, c, stdout, logger(c.Log, stderr))
+}
+
+func logger(c LogConfig, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // the configuration was checked
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// run is the whole appliance. It returns when ctx has ended and everything it
+// started has, or with the reason why it cannot go on.
+func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err error) {
+	started := time.Now()
+	judges, err := openJudges(c, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, judges.Close()) }()
+	if err := judges.warm(ctx); err != nil {
+		return err
+	}
+	if judges.runtime == "onnx-go" && c.Model.Runtime == "auto" {
+		log.Warn("ONNX Runtime's library was not found: judging on onnx-go, which is several times slower", "remedy", "run make onnxruntime, or set model.library")
+	}
+	disk, err := store.Open(ctx, c.Data, c.Station.Device)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	up, closeUpstream, err := openUpstream(c)
+	if err != nil {
+		return err
+	}
+	defer closeUpstream()
+	topics, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	if err != nil {
+		return err
+	}
+
+	source, err := cameraConfig(c)
+	if err != nil {
+		return err
+	}
+	cam, err := camera.New(source, log)
+	if err != nil {
+		return err
+	}
+	engine := workflow.New(disk, log, workflow.Options{})
+	machine, err := engine.Deploy(ctx, workflow.Inspection)
+	if err != nil {
+		return err
+	}
+	broker, client, err := openMessaging(c, topics, log)
+	if err != nil {
+		return err
+	}
+	token, err := readSecret(c.Web.TokenFile)
+	if err != nil {
+		return err
+	}
+	back := &backend{store: disk, engine: engine}
+	health, err := newHealth(ctx, c, started, cam, judges, disk, client)
+	if err != nil {
+		return err
+	}
+	page := web.New(web.Options{
+		Listen: c.Web.Listen, Token: token, Wait: c.Trigger.Takt + 5*time.Second,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Log: log,
+	})
+	address, err := page.Listen()
+	if err != nil {
+		return err
+	}
+	url := cmp.Or(c.Web.URL, "http://"+address.String())
+	(&tasks{store: disk, mqtt: client, upstream: up, page: url}).register(engine)
+	conveyor := newLine(&line{
+		camera: cam, judges: judges, store: disk, station: c.Station, log: log,
+		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
+		wake:  engine.Wake, seen: show(page, started, log),
+		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality,
+	})
+	back.line, health.line = conveyor, conveyor
+
+	g, ctx := errgroup.WithContext(ctx)
+	client.Subscribe(topics.SetTrigger, hear(g, conveyor, client, topics.StateTrigger, url, log))
+	// What delivers outlives what produces: first the line, the engine and the
+	// page stop, then the client says goodbye, then the broker closes.
+	stopBroker := func() error { return nil }
+	if broker != nil {
+		stopBroker = outlive(ctx, g, broker.Run)
+		fmt.Fprintf(stdout, "broker  tcp://%s  (mosquitto_sub -h 127.0.0.1 -p %d -t '%s/#' -v)\n", broker.Addr(), broker.Addr().(*net.TCPAddr).Port, c.MQTT.Root)
+	}
+	stopClient := outlive(ctx, g, client.Run)
+	fmt.Fprintf(stdout, "data    %s\npage    %s\n", c.Data, url)
+	for _, part := range []func(context.Context) error{page.Run, cam.Run, engine.Run, conveyor.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
+		g.Go(func() error { return part(ctx) })
+	}
+	return errors.Join(g.Wait(), stopClient(), stopBroker())
+}
+
+// outlive runs f until stop is called, beyond the end of ctx. If f ends by
+// itself, so does the group.
+func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) error) (stop func() error) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		defer close(ended)
+		err = f(inner)
+	}()
+	g.Go(func() error {
+		select {
+		case <-ended:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	return func() error {
+		cancel()
+		<-ended
+		return err
+	}
+}
+
+// openMessaging gives the client, and the embedded broker if it is wanted,
+// which listens already.
+func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Broker, *notify.Client, error) {
+	m := notify.Config{
+		URL: c.MQTT.Broker, ClientID: "inspector-" + c.Station.Device, Availability: topics.Availability,
+		Username: c.MQTT.Username, PasswordFile: c.MQTT.PasswordFile, CAFile: c.MQTT.CAFile, CertFile: c.MQTT.CertFile, KeyFile: c.MQTT.KeyFile,
+	}
+	if c.MQTT.Broker != "embedded" {
+		return nil, notify.NewClient(m, log), m.Validate()
+	}
+	b := notify.NewBroker(notify.BrokerConfig{Listen: c.MQTT.Listen, Dir: filepath.Join(c.Data, "mqtt"), UsersFile: c.MQTT.UsersFile}, log)
+	if err := b.Listen(); err != nil {
+		return nil, nil, err
+	}
+	return b, notify.NewClient(b.Client(m), log), nil
+}
+
+// openUpstream gives what takes evidence and records, and how to close it.
+func openUpstream(c Config) (keeper, func(), error) {
+	u := c.Upstream
+	if u.Kind == "folder" {
+		f, err := upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
+		return f, func() {}, err
+	}
+	s3, err := upstream.NewS3(upstream.S3Config{Bucket: u.Bucket, Region: u.Region, Endpoint: u.Endpoint, PathStyle: u.PathStyle})
+	if err != nil {
+		return nil, nil, err
+	}
+	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region, Endpoint: u.Endpoint})
+	if err != nil {
+		return nil, nil, err
+	}
+	return aws{s3, queue}, func() { s3.Close(); queue.Close() }, nil
+}
+
+func cameraConfig(c Config) (k camera.Config, err error) {
+	k = camera.Config{
+		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
+		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill,
+	}
+	if string(c.Camera.Source) == simulatedName {
+		k.Draw, err = simulatedBoards(c.Simulated)
+	}
+	return k, err
+}
+
+// begin makes the first transition of an inspection's execution.
+func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) (workflow.Transition, error) {
+	evidence := map[string]string{}
+	for _, b := range i.Evidence {
+		evidence[b.Kind] = "evidence:" + b.Path
+	}
+	input, err := json.Marshal(map[string]any{
+		"inspection": i,
+		"evidence":   evidence,
+		"station":    i.Station,
+		"topics":     map[string]string{"result": topics.Result, "alert": topics.Alert},
+		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
+	})
+	if err != nil {
+		return workflow.Transition{}, err
+	}
+	return e.Prepare(machine, i.ID, input, time.Now().UTC())
+}
+
+// show tells the page of every board, and gives it a new live picture when
+// somebody looks, at most ten times a second. Several goroutines may call it.
+func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.Inspection, inspector.Pixels) {
+	var last atomic.Int64
+	var first sync.Once
+	return func(i inspector.Inspection, p inspector.Pixels) {
+		page.Publish(i)
+		first.Do(func() {
+			log.Info("first verdict", "verdict", i.Verdict, "after", time.Since(started).Round(time.Millisecond))
+		})
+		now := time.Since(started).Milliseconds()
+		before := last.Load()
+		if p.Data == nil || i.Seq == 0 || !page.Watched() || now-before < 100 || !last.CompareAndSwap(before, now) {
+			return
+		}
+		picture, err := classify.JPEG(p, 80)
+		if err != nil {
+			log.Error("no live picture", "inspection", i.ID, "err", err)
+			return
+		}
+		page.Show(i.Seq, i.At, picture)
+	}
+}
+
+// hear answers triggers that come over MQTT. A board takes its time, so each
+// trigger has a goroutine of the group.
+func hear(g *errgroup.Group, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
+	return func(ctx context.Context, _ string, payload []byte) {
+		t, err := notify.ParseTrigger(payload, time.Now())
+		g.Go(func() error {
+			answer := notify.Refused(t, err)
+			if err == nil {
+				i, err := l.Trigger(ctx, t)
+				if answer = notify.NewAnswer(i, page); err != nil {
+					answer = notify.Refused(t, err)
+				}
+			}
+			payload, err := answer.JSON()
+			if err == nil {
+				err = client.Publish(ctx, topic, false, payload)
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Warn("a trigger's answer did not get through; asked again, it is the same", "request", t.Request, "err", err)
+			}
+			return nil
+		})
+	}
+}
+
+// sweep deletes what retention allows, at the start and every hour.
+func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog.Logger) error {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		swept, err := disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep})
+		if err != nil && ctx.Err() == nil {
+			log.Error("retention", "err", err)
+		} else if swept.Inspections > 0 {
+			log.Info("retention: old evidence deleted", "inspections", swept.Inspections, "bytes", swept.Bytes)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+	"inspector/store"
+)
+
+// dispatch pairs triggers with frames, starts boards in free run and watches
+// the takt clock. It alone asks for frames.
+func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *job) error {
+	want, got := make(chan time.Time), make(chan *job)
+	g.Go(func() error { return l.pull(ctx, want, got) })
+	var (
+		free    = l.mode.Mode == "free-run"
+		open    []*job // triggered boards in the order of their deadlines
+		waiting []*job // those that have no frame yet
+		queue   []*job // boards that may be judged
+		pulling bool
+		last    uint64
+		clock   = time.NewTimer(time.Hour)
+	)
+	for {
+		open, waiting = slices.DeleteFunc(open, settled), slices.DeleteFunc(waiting, settled)
+		if len(open) > 0 {
+			clock.Reset(max(time.Until(open[0].deadline), 0))
+		}
+		var ask chan<- time.Time
+		var since time.Time
+		if !pulling && len(queue) == 0 && (free || len(waiting) > 0) {
+			ask = want
+			if len(waiting) > 0 {
+				since = waiting[0].trigger.At
+			}
+		}
+		var out chan<- *job
+		var next *job
+		if len(queue) > 0 {
+			out, next = ready, queue[0]
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.more:
+			for _, j := range l.take() {
+				open = append(open, j)
+				if j.held {
+					queue = append(queue, j)
+				} else {
+					waiting = append(waiting, j)
+				}
+			}
+		case ask <- since:
+			pulling = true
+		case f := <-got:
+			pulling = false
+			switch {
+			case len(waiting) > 0 && (f.since.Equal(waiting[0].trigger.At) || !f.frame.At.Before(waiting[0].trigger.At)):
+				queue = append(queue, waiting[0].take(f))
+				waiting = waiting[1:]
+			case f.since.IsZero() && f.ended():
+				l.log.Info("no more frames for free run", "reason", f.bad)
+				free = false
+			case free && f.frame.Seq > 0:
+				f.trigger = inspector.Trigger{Source: "free-run", At: f.frame.At}
+				f.missed, last = f.frame.Seq-last-1, f.frame.Seq
+				queue = append(queue, f)
+			default:
+				f.release() // its trigger is settled
+			}
+		case out <- next:
+			queue = queue[1:]
+		case <-clock.C:
+			late := 0
+			for ; late < len(open) && !time.Now().Before(open[late].deadline); late++ {
+				j := open[late]
+				g.Go(func() error { l.settle(ctx, j, classify.Unsure(l.late(j))); return nil })
+			}
+			open = open[late:]
+		}
+	}
+}
+
+// pull takes a frame each time it is asked to: the next one, or the first
+// since a trigger.
+func (l *line) pull(ctx context.Context, want <-chan time.Time, got chan<- *job) error {
+	for {
+		var since time.Time
+		select {
+		case <-ctx.Done():
+			return nil
+		case since = <-want:
+		}
+		j := &job{since: since}
+		j.frame, j.bad = l.nextFrame(ctx, since)
+		j.held = j.bad == nil
+		select {
+		case got <- j:
+		case <-ctx.Done():
+			j.release()
+			return nil
+		}
+	}
+}
+
+func (l *line) nextFrame(ctx context.Context, since time.Time) (inspector.Frame, error) {
+	if since.IsZero() {
+		return l.camera.Next(ctx)
+	}
+	ctx, cancel := context.WithDeadline(ctx, since.Add(l.mode.Takt))
+	defer cancel()
+	return l.camera.After(ctx, since)
+}
+
+// take gives the board the frame that f brought, or why there is none.
+func (j *job) take(f *job) *job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.frame, j.held, j.bad = f.frame, f.held, f.bad
+	return j
+}
+
+// ended reports that the camera will give no frame any more.
+func (j *job) ended() bool {
+	var gone *camera.UnavailableError
+	return errors.As(j.bad, &gone)
+}
+
+func settled(j *job) bool { return j.settled.Load() }
+
+func (l *line) take() []*job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := l.arrived
+	l.arrived = nil
+	return j
+}
+
+// late says why a board has no verdict in time.
+func (l *line) late(j *job) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.held {
+		return fmt.Errorf("no picture within the takt limit of %v", l.mode.Takt)
+	}
+	return fmt.Errorf("no verdict within the takt limit of %v", l.mode.Takt)
+}
+
+func (l *line) tick(ctx context.Context) error {
+	t := time.NewTicker(l.mode.Interval)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			j := &job{trigger: inspector.Trigger{Source: "interval", At: time.Now()}, done: make(chan struct{})}
+			j.deadline = j.trigger.At.Add(l.mode.Takt)
+			l.accept(ctx, j)
+		}
+	}
+}
+
+// The stages: each is one goroutine and holds one board, so three boards are
+// under way while the model never waits. A board that fails in one goes on to
+// the last with its reason.
+
+func (l *line) prepare(ctx context.Context, from <-chan *job, to chan<- *job) error {
+	return l.stage(ctx, from, to, func(j *job) (err error) {
+		if j.bad != nil {
+			return j.bad
+		}
+		from := j.frame.At
+		if j.trigger.At.After(from) {
+			from = j.trigger.At
+		}
+		j.waited = max(time.Since(from), 0)
+		if j.judge, err = l.judges.of(j.trigger.Recipe, j.frame.Name); err != nil {
+			return err
+		}
+		j.in, err = j.judge.Prepare(j.frame.Pixels)
+		return err
+	})
+}
+
+func (l *line) infer(ctx context.Context, from <-chan *job, to chan<- *job) error {
+	return l.stage(ctx, from, to, func(j *job) (err error) {
+		j.out, err = j.judge.Infer(ctx, j.in)
+		return err
+	})
+}
+
+func (l *line) stage(ctx context.Context, from <-chan *job, to chan<- *job, do func(*job) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case j := <-from:
+			if j.bad == nil {
+				j.bad = do(j)
+			}
+			select {
+			case to <- j:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+func (l *line) decide(ctx context.Context, from <-chan *job) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case j := <-from:
+			var r classify.Result
+			if j.bad != nil {
+				r = classify.Unsure(j.bad)
+			} else {
+				r = j.judge.Judge(j.out)
+			}
+			r.Timings.Wait = j.waited
+			l.settle(ctx, j, r)
+			j.release()
+		}
+	}
+}
+
+// settle makes r the one verdict of the board: remembered, then answered. It
+// returns when the board is remembered or ctx ended.
+func (l *line) settle(ctx context.Context, j *job, r classify.Result) {
+	if !j.settled.CompareAndSwap(false, true) {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock() // the pixels stay until the evidence is drawn
+	i := l.inspection(j, r)
+	evidence, err := l.evidence(j, i)
+	if err != nil {
+		l.log.Error("no evidence", "inspection", i.ID, "err", err)
+		i.Verdict, i.Reason = inspector.Unsure, fmt.Sprintf("%s; its picture could not be kept: %v", i.Reason, err)
+	}
+	l.remember(ctx, j, i, evidence)
+}
+
+// remember stores the inspection with its evidence and its execution. A board
+// that cannot be stored is answered as unsure and tried again until it can be:
+// the line stands still rather than forget.
+func (l *line) remember(ctx context.Context, j *job, i inspector.Inspection, evidence []store.Evidence) {
+	for pause := time.Second / 10; ; pause = min(2*pause, 5*time.Second) {
+		stored, err := l.store.Accept(context.WithoutCancel(ctx), i, evidence, l.begin)
+		l.setTrouble(err)
+		if err == nil {
+			l.wake()
+			if l.seen != nil {
+				l.seen(stored, j.frame.Pixels)
+			}
+			l.finish(j, stored, nil)
+			return
+		}
+		if j.done != nil && !j.answered {
+			i.Verdict, i.Reason = inspector.Unsure, fmt.Sprintf("the verdict %s could not be remembered: %v", i.Verdict, err)
+			l.finish(j, i, nil)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// setTrouble logs when boards cannot be remembered, and when they can again.
+func (l *line) setTrouble(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if (err == nil) != (l.trouble == nil) {
+		if err != nil {
+			l.log.Error("boards cannot be remembered; the line stands still", "err", err)
+		} else {
+			l.log.Info("boards are remembered again")
+		}
+	}
+	l.trouble = err
+}
+
+func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
+	if j.id == "" {
+		j.id = l.store.NextID().String()
+	}
+	i := inspector.Inspection{
+		ID: j.id, Station: l.station, Trigger: j.trigger, Seq: j.frame.Seq, At: j.frame.At, Missed: j.missed, Still: j.frame.Name, Serial: j.trigger.Serial,
+		Recipe: l.judges.name(j.trigger.Recipe), Verdict: r.Verdict, Reason: r.Reason, Score: r.Score, Defects: r.Defects,
+		Width: j.frame.Pixels.Width, Height: j.frame.Pixels.Height, Timings: r.Timings,
+	}
+	i.Model, i.Runtime = l.judges.pkg.ID(), l.judges.runtime
+	if i.At.IsZero() {
+		i.At = j.trigger.At
+	}
+	return i
+}
+
+// evidence draws the pictures that the inspection needs. The caller holds j.mu.
+func (l *line) evidence(j *job, i inspector.Inspection) ([]store.Evidence, error) {
+	if !j.held || i.Verdict == inspector.Pass && !l.passes {
+		return nil, nil
+	}
+	image, err := classify.JPEG(j.frame.Pixels, l.quality)
+	if err != nil {
+		return nil, err
+	}
+	out := []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: image}}
+	if len(i.Defects) == 0 {
+		return out, nil
+	}
+	overlay, err := classify.Overlay(j.frame.Pixels, i.Defects)
+	if err != nil {
+		return nil, err
+	}
+	return append(out, store.Evidence{Kind: "overlay", Type: "image/jpeg", Data: overlay}), nil
+}

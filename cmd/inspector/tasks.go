@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"inspector"
+	"inspector/notify"
+	"inspector/store"
+	"inspector/upstream"
+	"inspector/workflow"
+)
+
+// Resources of the shipped definition. Those that AWS has are named as there.
+const (
+	publishResult = "inspector:publish"
+	publishAlert  = "inspector:alert"
+	quarantine    = "inspector:quarantine"
+	review        = "inspector:review"
+	closeBoard    = "inspector:close"
+	putObject     = "arn:aws:states:::aws-sdk:s3:putObject"
+	sendMessage   = "arn:aws:states:::sqs:sendMessage"
+)
+
+// A keeper takes evidence and records upstream: S3 and SQS, or a folder.
+type keeper interface {
+	Put(ctx context.Context, o upstream.Object) (upstream.Receipt, error)
+	Send(ctx context.Context, m upstream.Message) (string, error)
+	Check(ctx context.Context) error
+}
+
+// tasks are the deeds of the workflow. Each is harmless to repeat with the
+// same key.
+type tasks struct {
+	store    *store.Store
+	mqtt     *notify.Client
+	upstream keeper
+	page     string // address of the page, for people who read a message
+}
+
+// register gives each resource its lane, so that none waits for another.
+func (t *tasks) register(e *workflow.Engine) {
+	e.Handle(publishAlert, 8, t.publish(notify.KindAlert))
+	e.Handle(publishResult, 8, t.publish(notify.KindResult))
+	e.Handle(quarantine, 4, t.quarantine)
+	e.Handle(review, 4, t.review)
+	e.Handle(closeBoard, 4, t.close)
+	e.Handle(putObject, 4, t.put)
+	e.Handle(sendMessage, 4, t.send)
+}
+
+// A malformedError is an input that no retry makes right.
+type malformedError struct {
+	resource string
+	err      error
+}
+
+func (e *malformedError) Error() string {
+	return fmt.Sprintf("%s: the state's Parameters do not fit: %v; correct the definition", e.resource, e.err)
+}
+func (e *malformedError) Unwrap() error   { return e.err }
+func (e *malformedError) Permanent() bool { return true }
+
+// input reads a task's input, strictly.
+func input[T any](t workflow.Task) (in T, err error) {
+	d := json.NewDecoder(bytes.NewReader(t.Input))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return in, &malformedError{t.Resource, err}
+	}
+	return in, nil
+}
+
+func output(v any, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(v)
+}
+
+// publish sends one message about a board; done is the broker's PUBACK.
+func (t *tasks) publish(kind string) workflow.Handler {
+	return func(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
+		in, err := input[struct {
+			Topic      string               `json:"topic"`
+			Inspection inspector.Inspection `json:"inspection"`
+		}](task)
+		if err != nil {
+			return nil, err
+		}
+		payload, err := notify.NewMessage(kind, in.Inspection, task.Key, t.page).JSON()
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, deliverIn)
+		defer cancel()
+		return output(map[string]string{"topic": in.Topic}, t.mqtt.Publish(ctx, in.Topic, false, payload))
+	}
+}
+
+// deliverIn is how long a broker may take to acknowledge one message.
+const deliverIn = 15 * time.Second
+
+func (t *tasks) quarantine(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
+	in, err := input[struct {
+		Inspection inspector.Inspection `json:"inspection"`
+	}](task)
+	if err != nil {
+		return nil, err
+	}
+	return output(map[string]bool{"quarantined": true}, t.store.Quarantine(ctx, in.Inspection.ID))
+}
+
+// put keeps an object upstream. A Body "evidence:PATH" stands for the bytes of
+// that evidence; a text is itself; any other JSON is its own text.
+func (t *tasks) put(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
+	in, err := input[struct {
+		Bucket, Key, ContentType string
+		Body                     json.RawMessage
+		Metadata                 map[string]string
+	}](task)
+	if err != nil {
+		return nil, err
+	}
+	o := upstream.Object{Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Metadata: in.Metadata}
+	var text string
+	if json.Unmarshal(in.Body, &text) != nil {
+		text = string(in.Body)
+	}
+	if path, ok := strings.CutPrefix(text, "evidence:"); ok {
+		f, err := t.store.OpenEvidence(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		o.Body, o.Size = f, info.Size()
+	} else {
+		o.Body, o.Size = strings.NewReader(text), int64(len(text))
+	}
+	return output(t.upstream.Put(ctx, o))
+}
+
+func (t *tasks) send(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
+	in, err := input[struct {
+		QueueUrl, MessageGroupId, MessageDeduplicationId string //nolint:revive // as AWS writes them
+		MessageBody                                      json.RawMessage
+		MessageAttributes                                map[string]struct{ DataType, StringValue string }
+	}](task)
+	if err != nil {
+		return nil, err
+	}
+	m := upstream.Message{Body: string(in.MessageBody), Group: in.MessageGroupId, Dedup: task.Key, Attributes: map[string]string{}}
+	var text string
+	if json.Unmarshal(in.MessageBody, &text) == nil {
+		m.Body = text
+	}
+	for name, a := range in.MessageAttributes {
+		m.Attributes[name] = a.StringValue
+	}
+	id, err := t.upstream.Send(ctx, m)
+	return output(map[string]string{"MessageId": id}, err)
+}
+
+// review has nothing to do but let the token wait: the page lists what waits.
+func (t *tasks) review(context.Context, workflow.Task) (json.RawMessage, error) {
+	return json.RawMessage("null"), nil
+}
+
+// close ends a board's story: what a person decided, if one had to, and that
+// nothing more will come.
+func (t *tasks) close(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
+	in, err := input[struct {
+		Inspection  inspector.Inspection   `json:"inspection"`
+		Disposition *inspector.Disposition `json:"disposition"`
+	}](task)
+	if err != nil {
+		return nil, err
+	}
+	if in.Disposition != nil {
+		// The journal took one decision only, so decided already means repeated.
+		if err := t.store.Dispose(ctx, in.Inspection.ID, *in.Disposition); err != nil && !errors.Is(err, store.ErrDecided) {
+			return nil, err
+		}
+	}
+	return output(map[string]bool{"closed": true}, t.store.Closed(ctx, in.Inspection.ID))
+}
+
+// aws is S3 and SQS together.
+type aws struct {
+	*upstream.S3
+	queue *upstream.SQS
+}
+
+func (a aws) Send(ctx context.Context, m upstream.Message) (string, error) {
+	return a.queue.Send(ctx, m)
+}
+
+func (a aws) Check(ctx context.Context) error {
+	return errors.Join(a.S3.Check(ctx), a.queue.Check(ctx))
+}
