@@ -115,9 +115,10 @@ func (s *store) Init(any) error {
 		err = s.Hook.Init(&pebble.Options{Path: s.dir, Mode: pebble.Sync, Options: s.options()})
 	}
 	if err != nil {
-		return fmt.Errorf("mqtt broker: open the store in %s: %w; does another program use it? If it is damaged, move it away: undelivered messages go with it", s.dir, err)
+		err = fmt.Errorf("mqtt broker: open the store in %s: %w; does another program use it? If it is damaged, move it away: undelivered messages go with it", s.dir, err)
+		s.failed(err) // mochi would decorate it
 	}
-	return nil
+	return err
 }
 
 func (s *store) load() (err error) {
