@@ -118,7 +118,7 @@ func TestS3PutOverForeignObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for key, metadata := range map[string]map[string]string{"known": {"sha256": sumOf("x")}, "unknown": nil} {
+	for key, metadata := range map[string]map[string]string{"known": {"sha256": sumOf("x")}, "unknown": nil, "wrong": {"sha256": sumOf("xx")}} {
 		if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("pcb"), Key: &key, Body: strings.NewReader("x"), Metadata: metadata}); err != nil {
 			t.Fatal(err)
 		}
@@ -127,6 +127,8 @@ func TestS3PutOverForeignObject(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = s.Put(t.Context(), object("unknown", "x"))
+	want(t, err, "AlreadyExists", true)
+	_, err = s.Put(t.Context(), object("wrong", "xx")) // one byte there
 	want(t, err, "AlreadyExists", true)
 }
 
