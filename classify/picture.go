@@ -89,3 +89,7 @@ func draw(m *gocv.Mat, d inspector.Defect) error {
 	}
 	return gocv.PutText(m, text, image.Pt(plate.Min.X+2*unit, plate.Max.Y-3*unit), gocv.FontHersheySimplex, scale, white, unit)
 }
+
+// SetThreads says how many threads OpenCV may use for one picture, in the
+// whole process. Beside a runtime of models, 1 is best.
+func SetThreads(n int) { gocv.SetNumThreads(n) }

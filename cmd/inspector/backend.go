@@ -13,6 +13,7 @@ import (
 	"inspector/store"
 	"inspector/web"
 	"inspector/workflow"
+	"inspector/workflow/asl"
 )
 
 // backend answers the page's and the API's questions from the store, the
@@ -104,8 +105,8 @@ func (b *backend) Dispose(ctx context.Context, id string, d inspector.Dispositio
 		return web.Record{}, fmt.Errorf("%w: inspection %s passed: there is nothing to decide", web.ErrConflict, id)
 	}
 	token, err := b.engine.Token(ctx, id, reviewState)
-	if errors.Is(err, workflow.ErrTaskClosed) && r.Disposition == nil {
-		return web.Record{}, fmt.Errorf("%w: inspection %s is still being delivered, or its decision written down; try again", web.ErrUnavailable, id)
+	if errors.Is(err, workflow.ErrTaskClosed) {
+		return web.Record{}, b.whyNot(ctx, id)
 	} else if err != nil {
 		return web.Record{}, meaning(err)
 	}
@@ -119,8 +120,23 @@ func (b *backend) Dispose(ctx context.Context, id string, d inspector.Dispositio
 	return web.Record{Inspection: r.Inspection, Disposition: &d}, nil
 }
 
-// reviewState is the state of the shipped definition that waits for a person.
-const reviewState = "WaitForDisposition"
+// States of the shipped definition: what waits for a person, and what follows.
+const (
+	reviewState = "WaitForDisposition"
+	closeState  = "Close"
+)
+
+// whyNot says why an inspection waits for nobody's decision.
+func (b *backend) whyNot(ctx context.Context, id string) error {
+	x, err := b.engine.Describe(ctx, id)
+	switch {
+	case err != nil:
+		return meaning(err)
+	case x.Status != asl.StatusRunning || slices.Contains(x.States, closeState):
+		return fmt.Errorf("%w: inspection %s", web.ErrConflict, id)
+	}
+	return fmt.Errorf("%w: inspection %s is still being delivered; decide when it waits", web.ErrUnavailable, id)
+}
 
 func (b *backend) Redrive(ctx context.Context, execution string) error {
 	return meaning(b.engine.Redrive(ctx, execution))

@@ -68,11 +68,11 @@ func TestSimulatedLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.until("the board is forwarded and quarantined", func() bool {
-		objects, _ := filepath.Glob(filepath.Join(dir, "upstream", "inspections", "*", "*"+alert.ID+"*"))
-		messages, _ := filepath.Glob(filepath.Join(dir, "upstream", "results", "*"+alert.ID+"*"))
-		return len(objects) == 2 && len(messages) == 1 && isFile(t, dir, "quarantine", alert.ID+".jpg")
+		kept := filepath.Join(dir, "upstream", "inspections", "boards", alert.ID)
+		messages, _ := filepath.Glob(filepath.Join(dir, "upstream", "results", alert.ID+"%2FAnnounce%2F*.json"))
+		return isFile(t, kept, "image") && isFile(t, kept, "inspection.json") && len(messages) == 1 && isFile(t, dir, "quarantine", alert.ID+".jpg")
 	})
-	if !isFile(t, dir, image.Path) {
+	if !isFile(t, dir, "evidence", image.Path) {
 		t.Errorf("no evidence at %s", image.Path)
 	}
 
@@ -171,8 +171,8 @@ func TestTriggers(t *testing.T) {
 	if out, err := publish.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	if m := receive(t, answers, "trigger"); m.Verdict != "" && m.ID == "" {
-		t.Errorf("answer %+v", m)
+	if m := receive(t, answers, "state/trigger"); m.ID == "" || m.Verdict == "" {
+		t.Errorf("answer %+v; want the verdict about a board", m)
 	}
 	a.stop()
 

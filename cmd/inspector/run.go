@@ -58,6 +58,7 @@ func logger(c LogConfig, w io.Writer) *slog.Logger {
 // started has, or with the reason why it cannot go on.
 func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err error) {
 	started := time.Now()
+	classify.SetThreads(1) // the model has the other cores
 	judges, err := openJudges(c, nil)
 	if err != nil {
 		return err
@@ -129,7 +130,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	back.line, health.line = conveyor, conveyor
 
 	g, ctx := errgroup.WithContext(ctx)
-	client.Subscribe(topics.SetTrigger, hear(g, conveyor, client, topics.StateTrigger, url, log))
+	client.Subscribe(topics.SetTrigger, hear(ctx, g, conveyor, client, topics.StateTrigger, url, log))
 	// What delivers outlives what produces: first the line, the engine and the
 	// page stop, then the client says goodbye, then the broker closes.
 	stopBroker := func() error { return nil }
@@ -259,18 +260,19 @@ func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.
 	}
 }
 
-// hear answers triggers that come over MQTT. A board takes its time, so each
-// trigger has a goroutine of the group.
-func hear(g *errgroup.Group, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
+// hear answers triggers that come over MQTT, until line ends. A board takes its
+// time, so each trigger has a goroutine of the group.
+func hear(line context.Context, g *errgroup.Group, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
 	return func(ctx context.Context, _ string, payload []byte) {
 		t, err := notify.ParseTrigger(payload, time.Now())
 		g.Go(func() error {
-			answer := notify.Refused(t, err)
+			var i inspector.Inspection
 			if err == nil {
-				i, err := l.Trigger(ctx, t)
-				if answer = notify.NewAnswer(i, page); err != nil {
-					answer = notify.Refused(t, err)
-				}
+				i, err = l.Trigger(line, t)
+			}
+			answer := notify.NewAnswer(i, page)
+			if err != nil {
+				answer = notify.Refused(t, err)
 			}
 			payload, err := answer.JSON()
 			if err == nil {
