@@ -84,6 +84,27 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// A path that looks at everything for everything gives up.
+func TestPathsAreBounded(t *testing.T) {
+	root, err := decode([]byte(`{"text":"` + strings.Repeat("a", 50_000) + `","l":[` + strings.Repeat(`{"a":[1,2,3],"b":"x"},`, 6000) + `1]}`))
+	if err != nil || !fits(root) {
+		t.Fatal("the input is no good", err)
+	}
+	for _, text := range []string{"$..[?($==$)]", "$..[?($.text =~ /(a*)*b/)]", "$..[?(@..[?(@..[?(@..[?(@==$)])])])]", "$..[?($.l in [1])]..[?($..b)]", "$..[?($ in $.l)]"} {
+		p, err := parsePath(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.find(root); err != nil && !errors.Is(err, errTooMuch) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	p, _ := parsePath("$..[?($==$)]")
+	if _, err := p.find(root); !errors.Is(err, errTooMuch) {
+		t.Errorf("quadratic work was done: %v", err)
+	}
+}
+
 func TestResultPath(t *testing.T) {
 	for _, test := range []struct{ path, in, want string }{
 		{"$.a", `{}`, `{"a":9}`},

@@ -211,6 +211,9 @@ func (f comparison) holds(w *walk, candidate any) (bool, error) {
 	}
 	if f.op == "=~" {
 		s, ok := left.(string)
+		if err := w.spend(len(s) / 16); err != nil {
+			return false, err
+		}
 		return ok && f.match.MatchString(s), nil
 	}
 	right, ok, err := f.right.get(w, candidate)
@@ -221,14 +224,17 @@ func (f comparison) holds(w *walk, candidate any) (bool, error) {
 		return f.op == "!=" && found != ok, nil
 	}
 	switch f.op {
-	case "==":
-		return equal(left, right), nil
-	case "!=":
-		return !equal(left, right), nil
+	case "==", "!=":
+		same, err := w.equal(left, right)
+		return same == (f.op == "=="), err
 	case "in", "nin":
 		list, _ := right.([]any)
-		w.visits += len(list)
-		return slices.ContainsFunc(list, func(v any) bool { return equal(v, left) }) == (f.op == "in"), nil
+		for _, v := range list {
+			if same, err := w.equal(left, v); same || err != nil {
+				return same == (f.op == "in"), err
+			}
+		}
+		return f.op == "nin", nil
 	}
 	return ordered(left, right, f.op), nil
 }

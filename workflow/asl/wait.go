@@ -62,4 +62,3 @@ func bare(v any) string {
 	}
 	return string(encode(v))
 }
-

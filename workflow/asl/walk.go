@@ -8,7 +8,7 @@ import (
 
 // maxVisits bounds the work of one path: a filter inside a deep search inside
 // a filter is quadratic and worse.
-const maxVisits = 2_000_000
+const maxVisits = 500_000
 
 var errTooMuch = errors.New("the path visits too many values")
 
@@ -16,6 +16,51 @@ var errTooMuch = errors.New("the path visits too many values")
 type walk struct {
 	root   any
 	visits int
+}
+
+// spend counts n visits.
+func (w *walk) spend(n int) error {
+	if w.visits += n; w.visits > maxVisits {
+		return errTooMuch
+	}
+	return nil
+}
+
+// equal is the equality of values, within the budget: the values of a are
+// counted as they are compared.
+func (w *walk) equal(a, b any) (bool, error) {
+	if err := w.spend(1); err != nil {
+		return false, err
+	}
+	switch a := a.(type) {
+	case []any:
+		b, ok := b.([]any)
+		if !ok || len(a) != len(b) {
+			return false, nil
+		}
+		for i := range a {
+			if same, err := w.equal(a[i], b[i]); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	case map[string]any:
+		b, ok := b.(map[string]any)
+		if !ok || len(a) != len(b) {
+			return false, nil
+		}
+		for k, v := range a {
+			other, ok := b[k]
+			if !ok {
+				return false, nil
+			}
+			if same, err := w.equal(v, other); !same || err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return equal(a, b), nil
 }
 
 func (p *path) find(root any) (any, error) {
@@ -42,8 +87,8 @@ func (w *walk) find(p *path, from any) (any, error) {
 // steps gives what the steps select below v.
 func (w *walk) steps(steps []step, v any) ([]any, error) {
 	for len(steps) > 0 && steps[0].single() { // the common way, without lists
-		if w.visits++; w.visits > maxVisits {
-			return nil, errTooMuch
+		if err := w.spend(1); err != nil {
+			return nil, err
 		}
 		next, ok := child(steps[0], v)
 		if !ok {
@@ -131,8 +176,8 @@ func (w *walk) many(steps []step, v any) (out []any, err error) {
 			}
 		}
 	}
-	if w.visits += len(out) + 1; w.visits > maxVisits {
-		return nil, errTooMuch
+	if err := w.spend(len(out) + 1); err != nil {
+		return nil, err
 	}
 	return out, err
 }
@@ -151,8 +196,8 @@ func children(v any) (out []any) {
 
 // deep visits v and everything below it, parents first.
 func (w *walk) deep(v any, visit func(any)) error {
-	if w.visits++; w.visits > maxVisits {
-		return errTooMuch
+	if err := w.spend(1); err != nil {
+		return err
 	}
 	switch v.(type) {
 	case []any, map[string]any:
