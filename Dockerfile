@@ -16,7 +16,7 @@ RUN scripts/setup.sh run && rm -rf /var/lib/apt/lists/*
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ENV CGO_CPPFLAGS=-I/usr/include/opencv4 \
+ENV CGO_CPPFLAGS="-I/src/camera/opencv -I/usr/include/opencv4" \
     CGO_LDFLAGS="-lopencv_core -lopencv_imgproc -lopencv_imgcodecs -lopencv_videoio"
 RUN go build -trimpath -buildvcs=false -tags customenv,gocv_specific_modules,gocv_videoio \
     -ldflags="-s -w" -o /inspector ./cmd/inspector

@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
-# OpenCV without pkg-config: only the modules that are used are linked.
-export CGO_CPPFLAGS ?= -I/usr/include/opencv4
+# OpenCV without pkg-config, and only the modules that are used (camera/opencv).
+export CGO_CPPFLAGS ?= -I$(CURDIR)/camera/opencv -I/usr/include/opencv4
 export CGO_LDFLAGS  ?= -lopencv_core -lopencv_imgproc -lopencv_imgcodecs -lopencv_videoio
 export GOFLAGS      := -buildvcs=false -tags=customenv,gocv_specific_modules,gocv_videoio
 export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1.24.3

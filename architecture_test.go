@@ -19,6 +19,7 @@ var doors = map[string][]string{
 	"google.golang.org/protobuf":          {"model"},
 	"github.com/eclipse/paho.mqtt":        {"notify"},
 	"github.com/mochi-mqtt":               {"notify"},
+	"github.com/cockroachdb/pebble":       {"notify"},
 	"github.com/aws/":                     {"upstream"},
 	"github.com/gin-gonic/":               {"web"},
 	"github.com/prometheus/client_golang": {"web"},
@@ -80,7 +81,7 @@ func eachImport(t *testing.T, visit func(dir, path, imported string)) {
 			return err
 		}
 		name := d.Name()
-		if d.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "data" || name == "deps") {
+		if d.IsDir() && path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "data") {
 			return filepath.SkipDir
 		}
 		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {

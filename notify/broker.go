@@ -85,7 +85,8 @@ func loopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Addr is where the broker listens; nil before Listen.
+// Addr is where the broker listens; nil before Listen. Not to be called while
+// Run does.
 func (b *Broker) Addr() net.Addr {
 	if b.net == nil {
 		return nil
@@ -106,15 +107,18 @@ func (b *Broker) Client(c Config) Config {
 
 // Run serves until ctx ends and returns when everything is closed: nil, or why
 // the broker cannot go on (the disk, mostly). What it acknowledged is safe, and
-// another Run of a new broker on the same Dir goes on with it. Clients of this
-// program should be stopped first, or their last wills speak.
+// another Run goes on with it, at the same address and with the same login.
+// Clients of this program should be stopped first, or their last wills speak.
 func (b *Broker) Run(ctx context.Context) error {
 	if b.net == nil {
 		if err := b.Listen(); err != nil {
 			return err
 		}
 	}
-	defer b.net.Listener.Close()
+	defer func() {
+		b.net.Listener.Close()
+		b.config.Listen, b.net = b.net.Addr().String(), nil
+	}()
 	if err := os.MkdirAll(b.config.Dir, 0o750); err != nil {
 		return fmt.Errorf("mqtt broker: %w; set data to a directory that can be written", err)
 	}

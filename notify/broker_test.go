@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -291,9 +292,17 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("Run: %v; want a full disk", err)
 	}
 	disk.full.Store(false)
-	again, _ := startBroker(t, dir)
-	c2, _ := startClient(t, again.Client(Config{ClientID: "next"}))
-	if err := c2.Publish(t.Context(), "x", true, []byte("after")); err != nil {
+	go func() { ended <- b.Run(ctx) }()
+	patience, enough := context.WithTimeout(t.Context(), 30*time.Second)
+	defer enough()
+	for c.Publish(patience, "x", true, []byte("after")) != nil { // until the same client found the broker again
+		if patience.Err() != nil {
+			t.Fatal("the client did not come back")
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 }

@@ -11,16 +11,6 @@ libopencv-core-dev : pictures (OpenCV)
 libopencv-imgproc-dev : scaling, colour, drawing (OpenCV)
 libopencv-imgcodecs-dev : JPEG and PNG (OpenCV)
 libopencv-videoio-dev : cameras, video files, RTSP (OpenCV)
-libopencv-calib3d-dev : header only
-libopencv-dnn-dev : header only
-libopencv-features2d-dev : header only
-libopencv-flann-dev : header only
-libopencv-highgui-dev : header only
-libopencv-ml-dev : header only
-libopencv-objdetect-dev : header only
-libopencv-photo-dev : header only
-libopencv-stitching-dev : header only
-libopencv-video-dev : header only
 '
 test='
 mosquitto : a real MQTT broker

@@ -135,8 +135,9 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	// page stop, then the client says goodbye, then the broker closes.
 	stopBroker := func() error { return nil }
 	if broker != nil {
-		stopBroker = outlive(ctx, g, broker.Run)
-		fmt.Fprintf(stdout, "broker  tcp://%s  (mosquitto_sub -h 127.0.0.1 -p %d -t '%s/#' -v)\n", broker.Addr(), broker.Addr().(*net.TCPAddr).Port, c.MQTT.Root)
+		address := broker.Addr().(*net.TCPAddr)
+		stopBroker = outlive(ctx, g, func(ctx context.Context) error { return keepBroker(ctx, broker, log) })
+		fmt.Fprintf(stdout, "broker  tcp://%s  (mosquitto_sub -h 127.0.0.1 -p %d -t '%s/#' -v)\n", address, address.Port, c.MQTT.Root)
 	}
 	stopClient := outlive(ctx, g, client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", c.Data, url)
@@ -168,6 +169,27 @@ func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) err
 		cancel()
 		<-ended
 		return err
+	}
+}
+
+// keepBroker runs the broker until ctx ends. A broker that cannot go on, on a
+// full disk say, does not stop the line: messages wait in the journal.
+func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
+	last := ""
+	for {
+		err := b.Run(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+		if words := fmt.Sprint(err); words != last {
+			log.Error("the embedded broker stopped; it is started again until it stays", "err", err)
+			last = words
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
 	}
 }
 
