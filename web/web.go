@@ -56,7 +56,7 @@ type Event struct {
 	N       int             `json:"n"` // from 1, dense
 	Kind    string          `json:"kind"`
 	At      time.Time       `json:"at"`
-	Command int64           `json:"command,omitempty"` // which command it answers
+	State   string          `json:"state,omitempty"` // its name, for events of a state
 	Input   json.RawMessage `json:"input,omitempty"`
 	Output  json.RawMessage `json:"output,omitempty"`
 	Error   string          `json:"error,omitempty"`

@@ -278,7 +278,8 @@ func (c Config) faults() (out []fault) {
 			want(err == nil, f[0], "%v; create it or leave the key out", err)
 		}
 	}
-	want(c.Upstream.QueueURL != "", "upstream.queue_url", "a queue is required: the URL of one, or the name of a folder of messages")
+	want(c.Upstream.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or with kind folder the name of a folder of messages")
+	want(c.Upstream.Kind != "aws" || strings.HasPrefix(c.Upstream.QueueURL, "http"), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", c.Upstream.QueueURL)
 	want(c.Upstream.Prefix != "", "upstream.prefix", "a prefix of object keys is required")
 	oneOf("upstream.kind", c.Upstream.Kind, "folder", "aws")
 	want(c.Upstream.Kind != "aws" || c.Upstream.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")

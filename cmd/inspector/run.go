@@ -221,11 +221,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region, Endpoint: u.Endpoint})
+	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region})
 	if err != nil {
 		return nil, nil, err
 	}
-	return aws{s3, queue}, func() { s3.Close(); queue.Close() }, nil
+	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
 }
 
 func cameraConfig(c Config) (k camera.Config, err error) {

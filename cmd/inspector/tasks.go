@@ -194,16 +194,16 @@ func (t *tasks) close(ctx context.Context, task workflow.Task) (json.RawMessage,
 	return output(map[string]bool{"closed": true}, t.store.Closed(ctx, in.Inspection.ID))
 }
 
-// aws is S3 and SQS together.
-type aws struct {
+// amazon is S3 and SQS together.
+type amazon struct {
 	*upstream.S3
 	queue *upstream.SQS
 }
 
-func (a aws) Send(ctx context.Context, m upstream.Message) (string, error) {
+func (a amazon) Send(ctx context.Context, m upstream.Message) (string, error) {
 	return a.queue.Send(ctx, m)
 }
 
-func (a aws) Check(ctx context.Context) error {
+func (a amazon) Check(ctx context.Context) error {
 	return errors.Join(a.S3.Check(ctx), a.queue.Check(ctx))
 }
