@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"inspector"
+	"inspector/board"
+	"inspector/classify"
+	"inspector/model/onnxruntime"
+	"inspector/web"
+)
+
+// drawnBoards are n different boards before the camera of the simulated line;
+// every twentieth, and the first, has defects.
+func drawnBoards(b *testing.B, n, defectsEvery int) (out []inspector.Pixels) {
+	b.Helper()
+	design, err := board.New(defaults().Simulated.Seed, simulatedSize)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for k := range n {
+		o := board.Usual(board.Photo)
+		if k%defectsEvery == 0 {
+			o.Defects = 3
+		}
+		p, _, err := design.Sample(uint64(k), o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// benchJudges are the shipped model on ONNX Runtime.
+func benchJudges(b *testing.B) *judges {
+	b.Helper()
+	c := defaults()
+	c.Model.Runtime = onnxruntime.Name
+	j, err := openJudges(c, nil)
+	var missing *onnxruntime.MissingError
+	if errors.As(err, &missing) {
+		b.Skip(err)
+	} else if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return j
+}
+
+// A tap keeps what a classifier gives its runtime.
+type tap struct{ in []float32 }
+
+func (t *tap) Run(_ context.Context, in, _ []float32) error {
+	t.in = slices.Clone(in)
+	return nil
+}
+
+// readyInput is a board as the model takes it.
+func readyInput(b *testing.B, j *judges, p inspector.Pixels) []float32 {
+	b.Helper()
+	var t tap
+	r := j.recipes[simulatedName]
+	c, err := classify.New(j.pkg, &t, classify.Recipe{Name: simulatedName, Golden: r.drawn, Copper: r.Copper})
+	if err != nil {
+		b.Fatal(err)
+	}
+	in, err := c.Prepare(p)
+	if err == nil {
+		_, err = c.Infer(b.Context(), in)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return t.in
+}
+
+// spent is what the process used up for some frames.
+type spent struct {
+	frames        int
+	wall, cpu     time.Duration
+	allocs, bytes uint64
+}
+
+func (s spent) rate() float64 { return float64(s.frames) / s.wall.Seconds() }
+
+// mark is a moment from which since counts.
+func mark() (s spent) {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail for itself
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return spent{0, time.Duration(time.Now().UnixNano()), time.Duration(u.Utime.Nano() + u.Stime.Nano()), m.Mallocs, m.TotalAlloc}
+}
+
+func (s spent) since(from spent) spent {
+	return spent{s.frames - from.frames, s.wall - from.wall, s.cpu - from.cpu, s.allocs - from.allocs, s.bytes - from.bytes}
+}
+
+// bare runs the model alone on an input that is ready.
+func bare(b *testing.B, s session, in, out []float32, frames int) spent {
+	b.Helper()
+	from := mark()
+	for range frames {
+		if err := s.Run(b.Context(), in, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	to := mark()
+	to.frames = frames
+	return to.since(from)
+}
+
+// An announcement finds the page's address in what the appliance prints.
+type announcement chan string
+
+var pageLine = regexp.MustCompile(`(?m)^page\s+(\S+)$`)
+
+func (a announcement) Write(p []byte) (int, error) {
+	if m := pageLine.FindSubmatch(p); m != nil {
+		a <- string(m[1])
+	}
+	return len(p), nil
+}
+
+// whole runs the whole appliance on the source, unthrottled, and gives what it
+// spends on the frames after the first few.
+func whole(b *testing.B, source string, frames int) spent {
+	b.Helper()
+	c := defaults()
+	c.Data, c.Model.Runtime, c.Camera.Source = b.TempDir(), onnxruntime.Name, inspector.Secret(source)
+	c.Web.Listen, c.MQTT.Listen = "127.0.0.1:0", "127.0.0.1:0"
+	ctx, stop := context.WithCancel(b.Context())
+	page, ended := make(announcement, 1), make(chan error, 1)
+	go func() { ended <- run(ctx, c, page, slog.New(slog.DiscardHandler)) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	}()
+	address := <-page
+	from := verdictNo(b, address, 10)
+	to := verdictNo(b, address, from.frames+frames)
+	if n := counts(b, address); n.Pass < n.Triggers*8/10 || n.Fail == 0 || n.Unsure > n.Triggers/20 {
+		b.Fatalf("ledger %+v: most boards must pass, some fail, and hardly one be unsure", n)
+	}
+	return to.since(from)
+}
+
+func counts(b *testing.B, page string) web.Counts {
+	b.Helper()
+	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, page+"/api/v1/status", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Close = true
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var s web.Status
+	body, err := io.ReadAll(answer.Body)
+	if err == nil {
+		err = json.Unmarshal(body, &s)
+	}
+	if err != nil {
+		b.Fatalf("%v in %s", err, body)
+	}
+	return s.Counts
+}
+
+// verdictNo waits until the appliance has given n verdicts or more, and marks
+// the moment of the last.
+func verdictNo(b *testing.B, page string, n int) spent {
+	b.Helper()
+	last, tick := -1, time.NewTicker(500*time.Millisecond)
+	defer tick.Stop()
+	for {
+		c := counts(b, page)
+		frames := int(c.Pass + c.Fail + c.Unsure)
+		if frames >= n && last >= 0 && frames > last {
+			s := mark()
+			s.frames = frames
+			return s
+		}
+		if last = frames; last >= n-10 { // close: look more often, to see the very moment
+			tick.Reset(5 * time.Millisecond)
+		}
+		<-tick.C
+	}
+}
+
+// stills are recorded boards as JPEG files, and the same boards as a film.
+func recorded(b *testing.B) (folder, film string) {
+	b.Helper()
+	dir := b.TempDir()
+	for k, p := range drawnBoards(b, 40, 20) {
+		picture, err := classify.JPEG(p, 95)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.jpg", k)), picture, 0o600)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	film = filepath.Join(dir, "film.mp4")
+	out, err := exec.Command("ffmpeg", "-loglevel", "error", "-framerate", "25", "-stream_loop", "9", "-i", filepath.Join(dir, "%02d.jpg"),
+		"-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p", film).CombinedOutput()
+	if err != nil {
+		b.Logf("no film: ffmpeg: %v %s", err, out)
+		film = ""
+	}
+	return "folder:" + dir + "?mode=loop", film
+}
+
+func median(of []float64) float64 {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// The whole line, as fast as it goes, over the model alone: frames per second
+// of decoding, preparing, inferring, judging, storing with evidence and
+// execution, and of telling broker, page and upstream. Rounds alternate, so
+// that whatever else the machine does falls on both.
+func BenchmarkConveyor(b *testing.B) {
+	const rounds, frames = 3, 150
+	j := benchJudges(b)
+	folder, film := recorded(b)
+	in, out := readyInput(b, j, drawnBoards(b, 1, 2)[0]), make([]float32, j.pkg.OutputSize())
+	for name, source := range map[string]string{"stills": folder, "h264": film} {
+		b.Run(name, func(b *testing.B) {
+			if source == "" {
+				b.Skip("no film: install ffmpeg")
+			}
+			var ratios, models, lines []float64
+			var line, model spent
+			for b.Loop() {
+				for range rounds {
+					before := bare(b, j.session, in, out, frames/2)
+					l := whole(b, source, frames)
+					after := bare(b, j.session, in, out, frames/2)
+					m := spent{before.frames + after.frames, before.wall + after.wall, before.cpu + after.cpu, 0, 0}
+					models, lines, ratios = append(models, m.rate()), append(lines, l.rate()), append(ratios, l.rate()/m.rate())
+					line, model = line.plus(l), model.plus(m)
+				}
+			}
+			n := float64(line.frames)
+			b.ReportMetric(median(ratios), "ratio")
+			b.ReportMetric(median(lines), "frames/s")
+			b.ReportMetric(median(models), "bare-frames/s")
+			b.ReportMetric(line.cpu.Seconds()*1e3/n, "cpu-ms/frame")
+			b.ReportMetric(model.cpu.Seconds()*1e3/float64(model.frames), "bare-cpu-ms/frame")
+			b.ReportMetric(float64(line.allocs)/n, "allocs/frame")
+			b.ReportMetric(float64(line.bytes)/n, "B/frame")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+func (s spent) plus(o spent) spent {
+	return spent{s.frames + o.frames, s.wall + o.wall, s.cpu + o.cpu, s.allocs + o.allocs, s.bytes + o.bytes}
+}
