@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"inspector"
+	"inspector/classify"
 	"inspector/web"
 )
 
@@ -67,7 +68,7 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(append(os.Environ(), "RUN_AS_INSPECTOR=1"), env...)
@@ -261,4 +262,13 @@ func imageOf(i inspector.Inspection) (inspector.Blob, error) {
 		}
 	}
 	return inspector.Blob{}, fmt.Errorf("inspection %s has no image", i.ID)
+}
+
+func jpeg(t *testing.T, p inspector.Pixels) []byte {
+	t.Helper()
+	b, err := classify.JPEG(p, 95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

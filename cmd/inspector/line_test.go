@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -290,8 +291,9 @@ func TestDeepPCBFolder(t *testing.T) {
 	a.stop()
 }
 
-// A film of drawn boards, as a camera would have recorded it.
-func TestVideoFile(t *testing.T) {
+// film is a recording of ten drawn boards, every second one with defects.
+func film(t *testing.T) string {
+	t.Helper()
 	ffmpeg := tool(t, "ffmpeg")
 	dir := t.TempDir()
 	b, err := board.New(1, simulatedSize)
@@ -317,7 +319,11 @@ func TestVideoFile(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), ffmpeg, "-loglevel", "error", "-framerate", "10", "-i", filepath.Join(dir, "%02d.jpg"), "-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p", clip).CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg: %v %s", err, out)
 	}
-	a := startAppliance(t, t.TempDir(), "INSPECTOR_CAMERA_SOURCE="+clip)
+	return clip
+}
+
+func TestVideoFile(t *testing.T) {
+	a := startAppliance(t, t.TempDir(), "INSPECTOR_CAMERA_SOURCE="+film(t))
 	a.until("ten frames are judged", func() bool { return len(a.inspections("")) == 10 })
 	verdicts := map[bool]map[inspector.Verdict]int{false: {}, true: {}}
 	for _, r := range a.inspections("") {
@@ -326,5 +332,43 @@ func TestVideoFile(t *testing.T) {
 	if verdicts[true][inspector.Pass] > 0 || verdicts[false][inspector.Pass] < 4 {
 		t.Errorf("verdicts of boards with defects %v, of good boards %v", verdicts[true], verdicts[false])
 	}
+	a.stop()
+}
+
+// The same boards from a camera on the network, which plays them for ever.
+func TestNetworkCamera(t *testing.T) {
+	flags, err := exec.CommandContext(t.Context(), "pkg-config", "--cflags", "--libs", "gstreamer-rtsp-server-1.0").Output()
+	if err != nil {
+		if os.Getenv("INSPECTOR_REQUIRE_TOOLS") == "1" {
+			t.Fatalf("no headers of the RTSP server: %v", err)
+		}
+		t.Skipf("no headers of the RTSP server: %v", err)
+	}
+	program := filepath.Join(t.TempDir(), "rtspserver")
+	source := filepath.Join("..", "..", "camera", "testdata", "rtspserver.c")
+	if out, err := exec.CommandContext(t.Context(), "cc", append([]string{"-O1", "-o", program, source}, strings.Fields(string(flags))...)...).CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v %s", err, out)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "0", "( filesrc location="+film(t)+" ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 )")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	port, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := startAppliance(t, t.TempDir(), "INSPECTOR_CAMERA_SOURCE=rtsp://127.0.0.1:"+strings.TrimSpace(port)+"/cam")
+	a.until("frames of the stream are judged", func() bool {
+		seen := map[inspector.Verdict]int{}
+		for _, r := range a.inspections("") {
+			seen[r.Verdict]++
+		}
+		return seen[inspector.Pass] > 0 && seen[inspector.Fail] > 0
+	})
 	a.stop()
 }
