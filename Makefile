@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench matprofile soak fuzz train model conformance clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench matprofile soak fuzz train picture conformance clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,7 +19,7 @@ run: build ## install what is missing, build, and inspect a simulated line
 	./bin/inspector run $(ARGS)
 
 build: setup onnxruntime ## the program, in bin/
-	go build -trimpath -o bin/inspector ./cmd/inspector
+	go build -trimpath -ldflags "-X main.revision=$$(git describe --tags --always --dirty 2>/dev/null || echo unknown)" -o bin/inspector ./cmd/inspector
 
 setup: ## Debian and Ubuntu packages to build and run (only what is missing)
 	@scripts/setup.sh run
@@ -35,7 +35,7 @@ test: test-setup ## everything that proves it, with real components
 	INSPECTOR_REQUIRE_TOOLS=1 go test -race -shuffle=on -timeout 15m ./...
 
 matprofile: build ## no OpenCV matrix leaks over 10,000 frames
-	go test -tags customenv,gocv_specific_modules,gocv_videoio,matprofile -run MatProfile -v ./camera
+	go test -tags customenv,gocv_specific_modules,gocv_videoio,matprofile -run 'MatProfile|Leak' -v ./camera ./classify ./board
 
 lint: ## go vet and golangci-lint
 	go vet ./...
@@ -49,6 +49,12 @@ soak: build ## longer proof: an hour of simulated work, power cuts
 
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh
+
+train: build ## draw boards and train the built-in model anew (20 minutes; MINUTES=, OUT=)
+	$(MAKE) -f models/train/Makefile
+
+picture: build ## the README's picture of the page
+	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -run PageShows ./cmd/inspector
 
 conformance: ## the recorded executions of the States Language
 	go test -run Conformance -v ./workflow/asl

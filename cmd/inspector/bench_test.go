@@ -161,6 +161,7 @@ func whole(b *testing.B, source string, frames int) spent {
 	address := <-page
 	from := verdictNo(b, address, 10)
 	to := verdictNo(b, address, from.frames+frames)
+	debugTimings(b, address)
 	if n := counts(b, address); n.Pass < n.Triggers*8/10 || n.Fail == 0 || n.Unsure > n.Triggers/20 {
 		b.Fatalf("ledger %+v: most boards must pass, some fail, and hardly one be unsure", n)
 	}

@@ -39,7 +39,7 @@ const (
 func (h *health) Status(ctx context.Context) web.Status {
 	cam := h.camera.Health()
 	s := web.Status{
-		Version: version(), Started: h.started, Station: h.config.Station, Source: cam.Source,
+		Version: revision, Started: h.started, Station: h.config.Station, Source: cam.Source,
 		Recipe: h.judges.recipe, Model: h.judges.pkg.ID(), Runtime: h.judges.runtime,
 		Frames: web.Frames{Captured: cam.Captured, Dropped: cam.Dropped},
 		Parts:  []web.Part{h.cameraPart(cam), {Name: "model", State: web.OK, Detail: h.judges.pkg.ID() + " judges on " + h.judges.runtime}},

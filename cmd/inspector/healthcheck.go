@@ -6,24 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 )
 
-// version is the module's version, or its revision, as the builder stamped it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return info.Main.Version + " " + s.Value
-		}
-	}
-	return info.Main.Version
-}
+// revision is what was built, set by the Makefile.
+var revision = "unknown revision"
 
 // healthcheckCommand asks a running appliance whether it is ready; it is what
 // a container runs every few seconds.

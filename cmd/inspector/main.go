@@ -64,7 +64,7 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":
-		fmt.Fprintln(stdout, "inspector", version())
+		fmt.Fprintln(stdout, "inspector", revision)
 	case "", "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
 	default:

@@ -243,6 +243,10 @@ async function decide(e) {
   buttons.forEach(b => { b.disabled = false; });
 }
 
+const lanes = {
+  token: 'waiting for a person', timer: 'retries', 'inspector:alert': 'alerts', 'inspector:publish': 'results', 'inspector:quarantine': 'quarantine',
+  'inspector:review': 'reviews', 'inspector:close': 'closing', 'arn:aws:states:::aws-sdk:s3:putObject': 'pictures and records', 'arn:aws:states:::sqs:sendMessage': 'queue messages',
+};
 const marks = { ok: 'pass', degraded: 'unsure', down: 'fail' };
 function health(s) {
   status = s;
@@ -265,7 +269,9 @@ function health(s) {
   }));
   $('lanes').replaceChildren(...s.lanes.map(l => {
     const tr = el('tr');
-    tr.append(el('td', '', l.name), el('td', 'num', l.depth), el('td', 'num', span(l.oldest_seconds)), el('td', 'num' + (l.parked ? ' alarm' : ''), l.parked ? '⚠ ' + l.parked : '0'));
+    const work = el('td', '', lanes[l.name] ?? l.name);
+    work.title = l.name;
+    tr.append(work, el('td', 'num', l.depth), el('td', 'num', span(l.oldest_seconds)), el('td', 'num' + (l.parked ? ' alarm' : ''), l.parked ? '⚠ ' + l.parked : '0'));
     return tr;
   }));
   $('no-lanes').hidden = s.lanes.length > 0;
