@@ -60,10 +60,10 @@ func (c *Camera) enter(s State, err error) (before State) {
 
 // watch returns the state, why it was entered, and a channel that closes when
 // it changes.
-func (c *Camera) watch() (State, error, <-chan struct{}) {
+func (c *Camera) watch() (State, <-chan struct{}, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.health.State, c.err, c.changed
+	return c.health.State, c.changed, c.err
 }
 
 func (c *Camera) drop(f interface{ Release() }) {

@@ -70,7 +70,7 @@ func (c *Camera) After(ctx context.Context, t time.Time) (inspector.Frame, error
 
 func (c *Camera) take(ctx context.Context, hopeless func(State) bool, t time.Time) (inspector.Frame, error) {
 	for {
-		state, err, changed := c.watch() // before the mailbox: nothing is put after the end
+		state, changed, err := c.watch() // before the mailbox: nothing is put after the end
 		select {
 		case v := <-c.frames:
 			if c.fresh(v, t) {

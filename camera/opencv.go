@@ -176,7 +176,7 @@ func stream(text string, c Config) (source, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" { // its error would hold the password
-		return source{}, fmt.Errorf("camera source %s is no URL such as %s://USER:PASSWORD@HOST/PATH: write special characters of the password as %%40 for @, %%2F for /, %%3A for :", Redact(text), scheme)
+		return source{}, fmt.Errorf("camera source %s is no URL such as %s://USER:PASSWORD@HOST/PATH: write special characters of the password as %%40 for @, %%2F for / and %%3A for the colon", Redact(text), scheme)
 	}
 	return newVideo(Redact(text), c, true, func() (capture, int, error) {
 		v, err := openCV(text, "FFmpeg", gocv.VideoCaptureFFmpeg,

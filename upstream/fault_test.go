@@ -66,7 +66,7 @@ func TestClassify(t *testing.T) {
 		{answer(429, "Novel", ""), "Novel", false, ""},
 		{answer(507, "Novel", ""), "Novel", false, ""},
 		{answer(0, "Novel", ""), "Novel", false, ""},
-		{&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 502}}, Err: errors.New("html")}, "HTTP502", false, "proxy"},
+		{&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusBadGateway}}, Err: errors.New("html")}, "HTTP502", false, "proxy"},
 		{&smithy.DeserializationError{Err: errors.New("html")}, "GarbledAnswer", false, "proxy"},
 		{credentialError{errors.New("process said " + secret)}, "NoCredentials", true, "AWS_ACCESS_KEY_ID"},
 		{credentialError{dial(syscall.ECONNREFUSED)}, "NoCredentials", false, "AWS_ACCESS_KEY_ID"},

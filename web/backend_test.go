@@ -136,7 +136,7 @@ func (b *backend) Evidence(ctx context.Context, id, kind string) (io.ReadSeekClo
 func (b *backend) Inspect(_ context.Context, t inspector.Trigger, picture []byte) (inspector.Inspection, error) {
 	img, format, err := image.Decode(bytes.NewReader(picture))
 	if err != nil {
-		return inspector.Inspection{}, fmt.Errorf("%w: %d bytes: %v", ErrPicture, len(picture), err)
+		return inspector.Inspection{}, fmt.Errorf("%w: %d bytes: %w", ErrPicture, len(picture), err)
 	}
 	b.mu.Lock()
 	if n, ok := b.asked[t.Request]; ok && t.Request != "" {

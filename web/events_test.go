@@ -26,7 +26,7 @@ type sse struct {
 func (s site) events(t *testing.T) sse {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	r, err := http.NewRequestWithContext(ctx, "GET", s.url+"/api/v1/events", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/api/v1/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

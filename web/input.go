@@ -188,7 +188,7 @@ func interrupted(err error) error {
 func readForm(form *multipart.Reader, said map[string]string) (picture []byte, err error) {
 	for {
 		part, err := form.NextPart()
-		if err == io.EOF { // bare: a form that breaks off wraps it
+		if err == io.EOF { //nolint:errorlint // bare: a form that breaks off wraps it
 			return picture, nil
 		}
 		if err != nil {

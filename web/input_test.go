@@ -147,7 +147,7 @@ func TestUpload(t *testing.T) {
 		"bad serial":          {kind: "image/jpeg", body: "JPEG", headers: []string{"X-Serial", "a\x7f"}, code: 400},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.NewRequestWithContext(t.Context(), "POST", "/api/v1/inspections?"+c.query, strings.NewReader(c.body))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/inspections?"+c.query, strings.NewReader(c.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +226,7 @@ func FuzzUpload(f *testing.F) {
 	f.Add("image/jpeg", []byte("JPEG"))
 	f.Add("multipart/form-data; boundary=", []byte("--\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "/api/v1/inspections", bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1/inspections", bytes.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func TestShutdownEndsStreamsAndLetsAnswersFinish(t *testing.T) {
 	e := s.events(t)
 	answered := make(chan int, 1)
 	go func() {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/v1/triggers", strings.NewReader(""))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/triggers", strings.NewReader(""))
 		if err != nil {
 			t.Error(err)
 		}
@@ -95,7 +95,7 @@ func TestShutdownWaitsNoLongerThanTheGrace(t *testing.T) {
 	s.slow = true
 	failed := make(chan error, 1)
 	go func() {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/api/v1/triggers", strings.NewReader(""))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/api/v1/triggers", strings.NewReader(""))
 		if err == nil {
 			_, err = http.DefaultClient.Do(r) //nolint:bodyclose // there is none: it is cut off
 		}

@@ -116,7 +116,7 @@ func checkBroker(ctx context.Context, c Config) (string, error) {
 	done := make(chan error, 1)
 	run, stop := context.WithCancel(ctx)
 	go func() { done <- client.Run(run) }()
-	defer func() { stop(); <-done }()
+	defer func() { stop(); _ = <-done }()
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		h := client.Health()
 		if h.Connected {
