@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -113,10 +114,11 @@ func checkBroker(ctx context.Context, c Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	done := make(chan error, 1)
+	var running sync.WaitGroup
 	run, stop := context.WithCancel(ctx)
-	go func() { done <- client.Run(run) }()
-	defer func() { stop(); _ = <-done }()
+	running.Go(func() { _ = client.Run(run) }) // its trouble is in Health
+	defer running.Wait()
+	defer stop()
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
 		h := client.Health()
 		if h.Connected {
