@@ -9,7 +9,7 @@ import (
 // light is what a fit found, in logarithms of grey: a surface of six terms
 // without a constant, and the level of each material, rising.
 type light struct {
-	surface [6]float64
+	surface [terms]float64
 	level   [3]float64
 	levels  int
 	spread  float64 // of the samples about their levels, standard deviation
@@ -23,24 +23,47 @@ func (l *light) contrast() float64 {
 	return (l.level[1] - l.level[0]) / (l.spread + 0.01) // 0.01: a drawing has no noise
 }
 
-// terms of the surface at cell i; position runs from -1 to 1.
-func terms(i int) [6]float64 {
-	x, y := (float64(i%side)+.5)*2/side-1, (float64(i/side)+.5)*2/side-1
-	r := x*x + y*y
-	return [6]float64{x, y, x * x, x * y, y * y, r * r}
+// terms is how many the surface has.
+const terms = 6
+
+// grid is what every fit to one picture starts from.
+type grid struct {
+	z     [side * side]float64        // logarithm of grey of each sample
+	terms [side * side][terms]float64 // of the surface, at the middle of each cell
+	all   [terms][terms]float64       // their products, summed over the cells: the upper half
 }
 
-func (l *light) at(i int) (v float64) {
-	for k, t := range terms(i) {
-		v += l.surface[k] * t
+// fill makes g, which must be zero, the grid of s.
+func (g *grid) fill(s *samples) {
+	for i, v := range s {
+		g.z[i] = math.Log(float64(v) + 4) // +4: black is not minus infinity
+		// Position runs from -1 to 1.
+		x, y := (float64(i%side)+.5)*2/side-1, (float64(i/side)+.5)*2/side-1
+		r := x*x + y*y
+		g.terms[i] = [terms]float64{x, y, x * x, x * y, y * y, r * r}
+		add(&g.all, &g.terms[i], 1)
 	}
-	return v
+}
+
+// add adds the products of the terms at one cell, times sign.
+func add(products *[terms][terms]float64, t *[terms]float64, sign float64) {
+	for j := range terms {
+		for k := j; k < terms; k++ {
+			products[j][k] += sign * t[j] * t[k]
+		}
+	}
+}
+
+// at is the surface where the terms are t.
+func (l *light) at(t *[terms]float64) float64 {
+	s := &l.surface
+	return s[0]*t[0] + s[1]*t[1] + s[2]*t[2] + s[3]*t[3] + s[4]*t[4] + s[5]*t[5]
 }
 
 // rest is z without the surface.
-func (l *light) rest(z *[side * side]float64) (r [side * side]float64) {
+func (g *grid) rest(l *light) (r [side * side]float64) {
 	for i := range r {
-		r[i] = z[i] - l.at(i)
+		r[i] = g.z[i] - l.at(&g.terms[i])
 	}
 	return r
 }
@@ -48,48 +71,49 @@ func (l *light) rest(z *[side * side]float64) (r [side * side]float64) {
 // outlier is the class of samples that are none of the materials.
 const outlier = 255
 
-// unknowns of a fit, at most: three levels and six terms.
-const unknowns = 9
+// unknowns of a fit, at most: three levels and the terms.
+const unknowns = 3 + terms
 
-// fitted is the least-squares light of z, given the material of each sample.
-func fitted(z *[side * side]float64, class *[side * side]uint8, levels int) light {
-	n := levels + 6
-	var a [unknowns][unknowns + 1]float64 // normal equations, right-hand side last
-	for i, v := range z {
-		if class[i] == outlier {
+// fitted is the least-squares light, given the material of each sample.
+func (g *grid) fitted(class *[side * side]uint8, levels int) light {
+	products := g.all
+	var count, sum [3]float64   // of the samples of each level
+	var cross [3][terms]float64 // sums of the terms at its samples
+	var right [terms]float64    // sums of the terms times the samples
+	for i, v := range g.z {
+		t, c := &g.terms[i], class[i]
+		if c >= 3 {
+			add(&products, t, -1)
 			continue
 		}
-		var row [unknowns + 1]float64
-		row[class[i]] = 1
-		t := terms(i)
-		copy(row[levels:], t[:])
-		row[unknowns] = v
-		for j := range n {
-			if row[j] == 0 {
-				continue
-			}
-			for k := j; k < n; k++ {
-				a[j][k] += row[j] * row[k]
-			}
-			a[j][unknowns] += row[j] * v
+		count[c]++
+		sum[c] += v
+		for j, x := range t {
+			cross[c][j] += x
+			right[j] += x * v
 		}
+	}
+	var a [unknowns][unknowns + 1]float64 // normal equations, right-hand side last; the upper half
+	for c := range levels {
+		a[c][c], a[c][unknowns] = count[c], sum[c]
+		copy(a[c][levels:], cross[c][:])
+	}
+	for j := range terms {
+		copy(a[levels+j][levels:levels+terms], products[j][:])
+		a[levels+j][unknowns] = right[j]
 	}
 	l := light{levels: levels}
-	for j, v := range solved(&a, n) {
-		if j < levels {
-			l.level[j] = v
-		} else if j < n {
-			l.surface[j-levels] = v
-		}
-	}
-	var sum, count float64
-	for i, v := range z {
+	x := solved(&a, levels+terms)
+	copy(l.level[:], x[:levels])
+	copy(l.surface[:], x[levels:])
+	var squares, n float64
+	for i, v := range g.z {
 		if class[i] < 2 {
-			d := v - l.at(i) - l.level[class[i]]
-			sum, count = sum+d*d, count+1
+			d := v - l.at(&g.terms[i]) - l.level[class[i]]
+			squares, n = squares+d*d, n+1
 		}
 	}
-	l.spread = math.Sqrt(sum / max(count, 1))
+	l.spread = math.Sqrt(squares / max(n, 1))
 	return l
 }
 
@@ -154,12 +178,12 @@ func split(rest *[side * side]float64, class *[side * side]uint8, levels int, co
 // histogram holds running totals below each bin of the samples from low to
 // high: their number, sum and sum of squares.
 func histogram(rest *[side * side]float64, low, high float64) (t [3][bins + 1]float64) {
-	width := (high - low + 1e-9) / bins
+	perWidth := bins / (high - low + 1e-9)
 	for _, v := range rest {
 		if v < low || v > high {
 			continue
 		}
-		b := min(int((v-low)/width), bins-1) + 1
+		b := min(int((v-low)*perWidth), bins-1) + 1
 		t[0][b]++
 		t[1][b] += v
 		t[2][b] += v * v
@@ -183,8 +207,10 @@ func otsu(t *[3][bins + 1]float64, levels int) (k int, cut [2]int) {
 	}
 	two := math.Inf(1)
 	k, cut = 2, [2]int{bins, bins}
+	var below, above [bins]float64 // within the bins on either side of a cut
 	for b := 1; b < bins; b++ {
-		if w := within(0, b) + within(b, bins); w < two {
+		below[b], above[b] = within(0, b), within(b, bins)
+		if w := below[b] + above[b]; w < two {
 			two, cut[0] = w, b
 		}
 	}
@@ -192,7 +218,7 @@ func otsu(t *[3][bins + 1]float64, levels int) (k int, cut [2]int) {
 		three, both := math.Inf(1), cut
 		for b := 1; b < bins; b++ {
 			for c := b + 1; c < bins; c++ {
-				if w := within(0, b) + within(b, c) + within(c, bins); w < three {
+				if w := below[b] + within(b, c) + above[c]; w < three {
 					three, both = w, [2]int{b, c}
 				}
 			}

@@ -168,21 +168,19 @@ func (s *samples) compare(grey gocv.Mat, out *gocv.Mat, copper Tone) error {
 // starts from flat light and from light that explains all it can, because each
 // alone fails on some boards, and keeps the fit that explains the samples best.
 func (s *samples) thresholds(cells *[side * side]byte, copper Tone) error {
-	var z [side * side]float64
-	for i, v := range s {
-		z[i] = math.Log(float64(v) + 4) // +4: black is not minus infinity
-	}
+	var g grid // on the stack: 90 KB
+	g.fill(s)
 	levels := 2
 	if copper == Bright {
 		levels = 3 // pads and legend are brighter still
 	}
 	var best light
 	var class, last [side * side]uint8
-	for _, start := range []light{{}, fitted(&z, &class, 1)} {
+	for _, start := range []light{{}, g.fitted(&class, 1)} {
 		for range 5 {
-			rest := start.rest(&z)
+			rest := g.rest(&start)
 			k := split(&rest, &class, levels, copper)
-			start = fitted(&z, &class, k)
+			start = g.fitted(&class, k)
 			if class == last {
 				break
 			}
@@ -197,7 +195,7 @@ func (s *samples) thresholds(cells *[side * side]byte, copper Tone) error {
 	}
 	middle := (math.Exp(best.level[0]) + math.Exp(best.level[1])) / 2
 	for i := range cells {
-		cells[i] = byte(min(max(middle*math.Exp(best.at(i))-4, 0), 254))
+		cells[i] = byte(min(max(middle*math.Exp(best.at(&g.terms[i]))-4, 0), 254))
 	}
 	return nil
 }
