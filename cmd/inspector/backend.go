@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,9 +33,9 @@ func meaning(err error) error {
 		return nil
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
-	case errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked):
+	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked):
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)
-	case errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull):
+	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull):
 		return fmt.Errorf("%w: %w", web.ErrUnavailable, err)
 	}
 	return err
@@ -85,7 +87,9 @@ func (b *backend) Inspect(ctx context.Context, t inspector.Trigger, picture []by
 	if err != nil {
 		return inspector.Inspection{}, fmt.Errorf("%w: %w", web.ErrPicture, err)
 	}
-	i, err := b.line.Inspect(ctx, t, "", p)
+	sum := sha256.Sum256(picture)
+	t.Picture = hex.EncodeToString(sum[:])
+	i, err := b.line.Inspect(ctx, t, p)
 	return i, meaning(err)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,15 +15,23 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"inspector"
 	"inspector/board"
+	"inspector/camera"
 	"inspector/classify"
+	"inspector/model"
 	"inspector/model/onnxruntime"
+	"inspector/notify"
+	"inspector/store"
 	"inspector/web"
+	"inspector/workflow"
+	"inspector/workflow/asl"
 )
 
 // drawnBoards are n different boards before the camera of the simulated line;
@@ -161,7 +170,6 @@ func whole(b *testing.B, source string, frames int) spent {
 	address := <-page
 	from := verdictNo(b, address, 10)
 	to := verdictNo(b, address, from.frames+frames)
-	debugTimings(b, address)
 	if n := counts(b, address); n.Pass < n.Triggers*8/10 || n.Fail == 0 || n.Unsure > n.Triggers/20 {
 		b.Fatalf("ledger %+v: most boards must pass, some fail, and hardly one be unsure", n)
 	}
@@ -255,7 +263,7 @@ func BenchmarkConveyor(b *testing.B) {
 				b.Skip("no film: install ffmpeg")
 			}
 			var ratios, models, lines []float64
-			var line, model spent
+			var line, bareModel spent
 			for b.Loop() {
 				for range rounds {
 					before := bare(b, j.session, in, out, frames/2)
@@ -263,7 +271,7 @@ func BenchmarkConveyor(b *testing.B) {
 					after := bare(b, j.session, in, out, frames/2)
 					m := spent{before.frames + after.frames, before.wall + after.wall, before.cpu + after.cpu, 0, 0}
 					models, lines, ratios = append(models, m.rate()), append(lines, l.rate()), append(ratios, l.rate()/m.rate())
-					line, model = line.plus(l), model.plus(m)
+					line, bareModel = line.plus(l), bareModel.plus(m)
 				}
 			}
 			n := float64(line.frames)
@@ -271,7 +279,7 @@ func BenchmarkConveyor(b *testing.B) {
 			b.ReportMetric(median(lines), "frames/s")
 			b.ReportMetric(median(models), "bare-frames/s")
 			b.ReportMetric(line.cpu.Seconds()*1e3/n, "cpu-ms/frame")
-			b.ReportMetric(model.cpu.Seconds()*1e3/float64(model.frames), "bare-cpu-ms/frame")
+			b.ReportMetric(bareModel.cpu.Seconds()*1e3/float64(bareModel.frames), "bare-cpu-ms/frame")
 			b.ReportMetric(float64(line.allocs)/n, "allocs/frame")
 			b.ReportMetric(float64(line.bytes)/n, "B/frame")
 			b.ReportMetric(0, "ns/op")
@@ -281,4 +289,222 @@ func BenchmarkConveyor(b *testing.B) {
 
 func (s spent) plus(o spent) spent {
 	return spent{s.frames + o.frames, s.wall + o.wall, s.cpu + o.cpu, s.allocs + o.allocs, s.bytes + o.bytes}
+}
+
+// immediate is a task that has nothing to wait for.
+func immediate(context.Context, workflow.Task) (json.RawMessage, error) {
+	return json.RawMessage("null"), nil
+}
+
+// benchLine is a line on j with store and engine, whose messages arrive at
+// once. stop ends the engine and closes the store.
+func benchLine(b *testing.B, dir string, j *judges, journal func(*store.Store) workflow.Journal) (l *line, stop func()) {
+	b.Helper()
+	c := defaults()
+	c.Data = dir
+	log := slog.New(slog.DiscardHandler)
+	disk, err := store.Open(b.Context(), c.Data, c.Station.Device)
+	if err != nil {
+		b.Fatal(err)
+	}
+	engine := workflow.New(journal(disk), log, workflow.Options{})
+	machine, err := engine.Deploy(b.Context(), workflow.Inspection)
+	if err != nil {
+		b.Fatal(err)
+	}
+	up, _, err := openUpstream(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	topics, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	if err != nil {
+		b.Fatal(err)
+	}
+	t := &tasks{store: disk, upstream: up}
+	for resource, do := range map[string]workflow.Handler{publishAlert: immediate, publishResult: immediate, quarantine: t.quarantine, review: t.review, closeBoard: t.close, putObject: t.put, sendMessage: t.send} {
+		engine.Handle(resource, 4, do)
+	}
+	l = newLine(&line{
+		judges: j, store: disk, station: c.Station, mode: c.Trigger, quality: c.Evidence.Quality, log: log, wake: engine.Wake,
+		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
+	})
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- engine.Run(ctx) }()
+	return l, func() {
+		cancel()
+		if err := errors.Join(<-ended, disk.Close()); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// synced are the times of n appends of 4 KiB to a file in dir, each synced.
+func synced(b *testing.B, dir string, n int) (took []time.Duration) {
+	b.Helper()
+	f, err := os.CreateTemp(dir, "synced")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	block := bytes.Repeat([]byte("x"), 4096)
+	for range n {
+		start := time.Now()
+		_, err := f.Write(block)
+		if err := errors.Join(err, f.Sync()); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	return took
+}
+
+// quantiles reports p50 and p99 in milliseconds.
+func quantiles(b *testing.B, prefix string, took []time.Duration) {
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)/2].Seconds()*1e3, prefix+"p50-ms")
+	b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, prefix+"p99-ms")
+}
+
+// From the model's output to the verdict durable, with its evidence, and
+// answered: what boards that fail take while one in four does and the model
+// works on the next. Beside it, in turn, what the bare disk takes for 4 KiB.
+func BenchmarkVerdictDurable(b *testing.B) {
+	const rounds, boards = 4, 240
+	j := benchJudges(b)
+	judge, pictures := j.fixed[simulatedName], drawnBoards(b, 16, 4)
+	dir := b.TempDir()
+	l, stop := benchLine(b, filepath.Join(dir, "data"), j, func(s *store.Store) workflow.Journal { return s })
+	defer stop()
+	inferred := make(chan *job, 1)
+	ctx, cancel := context.WithCancel(b.Context())
+	var deciding sync.WaitGroup
+	for range deciders {
+		deciding.Go(func() { _ = l.decide(ctx, inferred) })
+	}
+	var mu sync.Mutex
+	var disk []time.Duration
+	took := map[inspector.Verdict][]time.Duration{}
+	for b.Loop() {
+		for range rounds {
+			disk = append(disk, synced(b, dir, 200)...)
+			var asking sync.WaitGroup
+			for n := range boards {
+				at := time.Now()
+				f := inspector.NewFrame(uint64(n+1), at, pictures[n%len(pictures)], nil)
+				in, err := judge.Prepare(f.Pixels)
+				if err != nil {
+					b.Fatal(err)
+				}
+				out, err := judge.Infer(b.Context(), in)
+				if err != nil {
+					b.Fatal(err)
+				}
+				k := &job{trigger: inspector.Trigger{Source: "free-run", At: at}, frame: f, held: true, judge: judge, out: out, done: make(chan struct{})}
+				begun := time.Now()
+				inferred <- k
+				asking.Go(func() {
+					<-k.done
+					d := time.Since(begun)
+					mu.Lock()
+					defer mu.Unlock()
+					took[k.answer.Verdict] = append(took[k.answer.Verdict], d)
+				})
+			}
+			asking.Wait()
+		}
+	}
+	cancel()
+	deciding.Wait()
+	if len(took[inspector.Fail]) < rounds*boards/5 || len(took[inspector.Pass]) < rounds*boards/2 {
+		b.Fatalf("%d boards failed and %d passed", len(took[inspector.Fail]), len(took[inspector.Pass]))
+	}
+	quantiles(b, "", took[inspector.Fail])
+	quantiles(b, "pass-", took[inspector.Pass])
+	quantiles(b, "fsync-", disk)
+	b.ReportMetric(0, "ns/op")
+}
+
+// A counter is the journal that counts the executions which ended well.
+type counter struct {
+	*store.Store
+	succeeded atomic.Int64
+	all       chan struct{} // closed when want have
+	want      int64
+}
+
+func (c *counter) Append(ctx context.Context, t workflow.Transition) error {
+	err := c.Store.Append(ctx, t)
+	if err == nil && t.Execution.Status == asl.StatusSucceeded && c.succeeded.Add(1) == c.want {
+		close(c.all)
+	}
+	return err
+}
+
+// A stub is a model that finds every board good, in no time.
+type stub struct{}
+
+func (stub) Run(_ context.Context, _, out []float32) error {
+	out[0], out[1] = 9, -9
+	return nil
+}
+func (stub) Close() error { return nil }
+
+func stubJudges(b *testing.B) *judges {
+	b.Helper()
+	p := &model.Package{Manifest: model.Manifest{
+		Name: "stub", Version: "1.0.0", Task: model.Classification, Labels: []string{"good", "bad"}, Good: "good",
+		Inputs: []model.Input{{Layout: "NCHW", Width: 64, Height: 64, Colour: "grey", Mean: []float32{0}, Scale: []float32{1}}},
+		Decode: model.Decode{Activation: "softmax"}, Thresholds: model.Thresholds{Fail: .6, Pass: .4},
+	}}
+	c, err := classify.New(p, stub{}, classify.Recipe{Name: simulatedName})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &judges{
+		recipe: simulatedName, pkg: p, runtime: "stub", session: stub{},
+		recipes: map[string]recipe{simulatedName: {}}, fixed: map[string]*classify.Classifier{simulatedName: c},
+	}
+}
+
+// Verdicts per second through the whole line with a model that takes no time,
+// each journaled with its execution, and each execution run to its end.
+func BenchmarkVerdictsJournaled(b *testing.B) {
+	const boards = 3000
+	var perSecond []float64
+	for b.Loop() {
+		var ended *counter
+		l, stop := benchLine(b, b.TempDir(), stubJudges(b), func(s *store.Store) workflow.Journal {
+			ended = &counter{Store: s, all: make(chan struct{}), want: boards}
+			return ended
+		})
+		picture := inspector.Pixels{Width: 64, Height: 64, Channels: 1, Stride: 64, Data: make([]byte, 64*64)}
+		ctx, cancel := context.WithCancel(b.Context())
+		cam, err := camera.New(camera.Config{Source: simulatedName, Draw: func(n uint64) (inspector.Pixels, string, error) {
+			if n >= boards {
+				<-ctx.Done()
+			}
+			return picture, "", nil
+		}}, l.log)
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.camera = cam
+		begun := time.Now()
+		var running sync.WaitGroup
+		for _, f := range []func(context.Context) error{cam.Run, l.Run} {
+			running.Go(func() {
+				if err := f(ctx); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		<-ended.all
+		perSecond = append(perSecond, boards/time.Since(begun).Seconds())
+		cancel()
+		running.Wait()
+		stop()
+	}
+	b.ReportMetric(median(perSecond), "verdicts/s")
+	b.ReportMetric(0, "ns/op")
 }

@@ -41,7 +41,10 @@ type line struct {
 	mu      sync.Mutex
 	arrived []*job          // triggers that the dispatcher has not seen yet
 	asked   map[string]*job // boards in flight by source and request
+	stopped bool            // nobody takes arrivals any more
 	trouble error           // why boards cannot be remembered now
+
+	accepting sync.WaitGroup // added to only under mu, while not stopped
 }
 
 // deciders is how many boards may be on their way to the disk at once: about
@@ -91,12 +94,10 @@ func newLine(l *line) *line {
 	return l
 }
 
-// Run judges boards until ctx ends. Boards whose verdict is under way then are
-// remembered; triggers that have none yet end as unsure at the next start.
+// Run judges boards until ctx ends. Triggered boards that have no verdict then
+// are unsure; frames of free run that are still under way are let go.
 func (l *line) Run(ctx context.Context) error {
-	if err := l.recover(ctx); err != nil {
-		return err
-	}
+	defer l.accepting.Wait()
 	ready, prepared, inferred := make(chan *job), make(chan *job), make(chan *job, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.dispatch(ctx, g, ready) })
@@ -111,7 +112,8 @@ func (l *line) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// recover ends the boards that were in flight when the power went.
+// recover ends the boards that were in flight when the power went. It must
+// have returned before anybody asks for a verdict.
 func (l *line) recover(ctx context.Context) error {
 	left, err := l.store.InFlight(ctx)
 	if err != nil {
@@ -137,11 +139,15 @@ func (l *line) Trigger(ctx context.Context, t inspector.Trigger) (inspector.Insp
 
 // Inspect is Trigger for a still that somebody sent. Nobody else may touch the
 // pixels from now on.
-func (l *line) Inspect(ctx context.Context, t inspector.Trigger, name string, p inspector.Pixels) (inspector.Inspection, error) {
-	f := inspector.NewFrame(0, time.Now(), p, nil)
-	f.Name = name
-	return l.ask(ctx, &job{trigger: t, frame: f, held: true})
+func (l *line) Inspect(ctx context.Context, t inspector.Trigger, p inspector.Pixels) (inspector.Inspection, error) {
+	return l.ask(ctx, &job{trigger: t, frame: inspector.NewFrame(0, time.Now(), p, nil), held: true})
 }
+
+// What a trigger is refused for.
+var (
+	errStopping = errors.New("the appliance is stopping")
+	errReused   = errors.New("this request was used for another board: give every board a request of its own")
+)
 
 func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	if err := l.judges.check(j.trigger.Recipe); err != nil {
@@ -150,11 +156,11 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	j.trigger.At = time.Now()
 	j.deadline = j.trigger.At.Add(l.mode.Takt)
 	j.done = make(chan struct{})
-	if first := l.register(j); first != j {
-		j = first
-	} else {
-		go l.accept(context.WithoutCancel(ctx), j) // also if the asker goes away
+	first, err := l.register(ctx, j)
+	if err != nil {
+		return inspector.Inspection{}, err
 	}
+	j = first
 	select {
 	case <-j.done:
 		return j.answer, j.refused
@@ -163,39 +169,59 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	}
 }
 
-// register gives the job that answers the same request, or j if it is the first.
-func (l *line) register(j *job) *job {
-	if j.trigger.Request == "" {
-		return j
-	}
+// register has the board accepted, also if the asker goes away, and gives the
+// job that answers it: j, or the one that asked for the same before.
+func (l *line) register(ctx context.Context, j *job) (*job, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if first := l.asked[j.request()]; first != nil {
-		return first
+	if first := l.asked[j.request()]; first != nil && j.trigger.Request != "" {
+		if !first.trigger.Same(j.trigger) {
+			return nil, errReused
+		}
+		return first, nil
 	}
-	l.asked[j.request()] = j
-	return j
+	if l.stopped {
+		return nil, errStopping
+	}
+	if j.trigger.Request != "" {
+		l.asked[j.request()] = j
+	}
+	l.accepting.Go(func() { l.accept(context.WithoutCancel(ctx), j) })
+	return j, nil
 }
 
 // accept puts the trigger into the ledger and the board on the line.
 func (l *line) accept(ctx context.Context, j *job) {
 	id, known, err := l.store.Triggered(ctx, j.trigger)
+	l.setTrouble(err)
 	j.id = id.String()
 	switch {
 	case err != nil:
 		l.finish(j, inspector.Inspection{}, fmt.Errorf("trigger not accepted: %w", err))
 	case known:
 		r, err := l.store.Inspection(ctx, j.id)
-		l.finish(j, r.Inspection, err)
-	default:
-		l.mu.Lock()
-		l.arrived = append(l.arrived, j)
-		l.mu.Unlock()
-		select {
-		case l.more <- struct{}{}:
-		default:
+		if err == nil && !r.Trigger.Same(j.trigger) {
+			err = errReused
 		}
+		l.finish(j, r.Inspection, err)
+	case !l.arrive(j):
+		l.settle(ctx, j, classify.Unsure(errStopping))
 	}
+}
+
+// arrive gives the board to the dispatcher, if there still is one.
+func (l *line) arrive(j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return false
+	}
+	l.arrived = append(l.arrived, j)
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+	return true
 }
 
 // finish answers everybody who asked for the board; the first answer counts.

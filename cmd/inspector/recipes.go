@@ -224,6 +224,9 @@ func (j *judges) of(recipe, still string) (*classify.Classifier, error) {
 		return c, nil
 	}
 	r := j.recipes[recipe]
+	if still == "" {
+		return nil, fmt.Errorf("recipe %s compares each still with a golden of its own name, but this one has no name", recipe)
+	}
 	stem := strings.TrimSuffix(filepath.Base(still), filepath.Ext(still))
 	if i := strings.LastIndexByte(stem, '_'); i > 0 {
 		stem = stem[:i]

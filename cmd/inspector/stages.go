@@ -24,13 +24,13 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 		free    = l.mode.Mode == "free-run"
 		open    []*job // triggered boards in the order of their deadlines
 		waiting []*job // those that have no frame yet
-		queue   []*job // boards that may be judged
+		queue   []*job // those that may be judged, and frames of free run
 		pulling bool
 		last    uint64
 		clock   = time.NewTimer(time.Hour)
 	)
 	for {
-		open, waiting = slices.DeleteFunc(open, settled), slices.DeleteFunc(waiting, settled)
+		open, waiting, queue = slices.DeleteFunc(open, settled), slices.DeleteFunc(waiting, settled), slices.DeleteFunc(queue, discard)
 		if len(open) > 0 {
 			clock.Reset(max(time.Until(open[0].deadline), 0))
 		}
@@ -49,10 +49,14 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 		}
 		select {
 		case <-ctx.Done():
+			for _, j := range append(open, l.stop()...) {
+				l.settle(ctx, j, classify.Unsure(errStopping))
+			}
 			return nil
 		case <-l.more:
 			for _, j := range l.take() {
 				open = append(open, j)
+				slices.SortStableFunc(open, func(a, b *job) int { return a.deadline.Compare(b.deadline) })
 				if j.held {
 					queue = append(queue, j)
 				} else {
@@ -63,6 +67,11 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 			pulling = true
 		case f := <-got:
 			pulling = false
+			waiting = slices.DeleteFunc(waiting, settled)
+			missed := uint64(0)
+			if f.frame.Seq > 0 {
+				missed, last = f.frame.Seq-last-1, f.frame.Seq
+			}
 			switch {
 			case len(waiting) > 0 && (f.since.Equal(waiting[0].trigger.At) || !f.frame.At.Before(waiting[0].trigger.At)):
 				queue = append(queue, waiting[0].take(f))
@@ -72,7 +81,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 				free = false
 			case free && f.frame.Seq > 0:
 				f.trigger = inspector.Trigger{Source: "free-run", At: f.frame.At}
-				f.missed, last = f.frame.Seq-last-1, f.frame.Seq
+				f.missed = missed
 				queue = append(queue, f)
 			default:
 				f.release() // its trigger is settled
@@ -83,6 +92,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 			late := 0
 			for ; late < len(open) && !time.Now().Before(open[late].deadline); late++ {
 				j := open[late]
+				waiting = slices.DeleteFunc(waiting, func(w *job) bool { return w == j })
 				g.Go(func() error { l.settle(ctx, j, classify.Unsure(l.late(j))); return nil })
 			}
 			open = open[late:]
@@ -137,6 +147,25 @@ func (j *job) ended() bool {
 
 func settled(j *job) bool { return j.settled.Load() }
 
+// discard gives back the pixels of a board that is settled already.
+func discard(j *job) bool {
+	if !settled(j) {
+		return false
+	}
+	go j.release() // after whoever settles it has drawn the evidence
+	return true
+}
+
+// stop ends the taking of triggers, and gives those that nobody has taken.
+func (l *line) stop() []*job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	j := l.arrived
+	l.arrived = nil
+	return j
+}
+
 func (l *line) take() []*job {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,7 +179,8 @@ func (l *line) late(j *job) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.held {
-		return fmt.Errorf("no picture within the takt limit of %v", l.mode.Takt)
+		h := l.camera.Health()
+		return fmt.Errorf("no picture within the takt limit of %v: camera %s %s", l.mode.Takt, h.State, h.Error)
 	}
 	return fmt.Errorf("no verdict within the takt limit of %v", l.mode.Takt)
 }
@@ -205,7 +235,7 @@ func (l *line) stage(ctx context.Context, from <-chan *job, to chan<- *job, do f
 		case <-ctx.Done():
 			return nil
 		case j := <-from:
-			if j.bad == nil {
+			if j.bad == nil && !settled(j) {
 				j.bad = do(j)
 			}
 			select {
@@ -224,9 +254,10 @@ func (l *line) decide(ctx context.Context, from <-chan *job) error {
 			return nil
 		case j := <-from:
 			var r classify.Result
-			if j.bad != nil {
+			switch {
+			case j.bad != nil:
 				r = classify.Unsure(j.bad)
-			} else {
+			case j.out != nil:
 				r = j.judge.Judge(j.out)
 			}
 			r.Timings.Wait = j.waited
@@ -239,11 +270,11 @@ func (l *line) decide(ctx context.Context, from <-chan *job) error {
 // settle makes r the one verdict of the board: remembered, then answered. It
 // returns when the board is remembered or ctx ended.
 func (l *line) settle(ctx context.Context, j *job, r classify.Result) {
-	if !j.settled.CompareAndSwap(false, true) {
-		return
-	}
 	j.mu.Lock()
 	defer j.mu.Unlock() // the pixels stay until the evidence is drawn
+	if j.settled.Swap(true) {
+		return
+	}
 	i := l.inspection(j, r)
 	evidence, err := l.evidence(j, i)
 	if err != nil {
@@ -253,23 +284,41 @@ func (l *line) settle(ctx context.Context, j *job, r classify.Result) {
 	l.remember(ctx, j, i, evidence)
 }
 
-// remember stores the inspection with its evidence and its execution. A board
-// that cannot be stored is answered as unsure and tried again until it can be:
-// the line stands still rather than forget.
+// remember stores the inspection with its evidence and its execution, and
+// answers. While that cannot be, the board is answered as unsure and tried
+// again: the line stands still rather than forget. The caller holds j.mu.
 func (l *line) remember(ctx context.Context, j *job, i inspector.Inspection, evidence []store.Evidence) {
 	for pause := time.Second / 10; ; pause = min(2*pause, 5*time.Second) {
 		stored, err := l.store.Accept(context.WithoutCancel(ctx), i, evidence, l.begin)
 		l.setTrouble(err)
-		if err == nil {
+		switch {
+		case err == nil:
 			l.wake()
-			if l.seen != nil {
-				l.seen(stored, j.frame.Pixels)
-			}
 			l.finish(j, stored, nil)
+			pixels := inspector.Pixels{}
+			if j.held {
+				pixels = j.frame.Pixels
+			}
+			l.seen(stored, pixels)
 			return
+		case errors.Is(err, store.ErrJudged): // exactly one verdict: the first
+			r, err := l.store.Inspection(context.WithoutCancel(ctx), i.ID)
+			l.finish(j, r.Inspection, err)
+			return
+		case permanent(err) && i.Reason == unmemorable:
+			l.log.Error("a board has no verdict in the ledger", "inspection", i.ID, "err", err)
+			l.finish(j, i, nil)
+			return
+		case permanent(err): // the record itself is at fault: one without anything in it
+			l.log.Error("a verdict cannot be remembered; the board is unsure", "inspection", i.ID, "verdict", i.Verdict, "err", err)
+			i.Verdict, i.Reason, i.Defects, i.Score, evidence = inspector.Unsure, unmemorable, nil, 0, nil
+			continue
 		}
 		if j.done != nil && !j.answered {
 			i.Verdict, i.Reason = inspector.Unsure, fmt.Sprintf("the verdict %s could not be remembered: %v", i.Verdict, err)
+			if len(evidence) == 0 {
+				evidence, _ = l.evidence(j, i) // a pass had needed none
+			}
 			l.finish(j, i, nil)
 		}
 		select {
@@ -280,8 +329,20 @@ func (l *line) remember(ctx context.Context, j *job, i inspector.Inspection, evi
 	}
 }
 
-// setTrouble logs when boards cannot be remembered, and when they can again.
+const unmemorable = "the verdict could not be remembered"
+
+// permanent reports whether err says that trying again cannot help.
+func permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// setTrouble logs when boards cannot be remembered, and when they can again. A
+// refusal is the board's trouble, not the line's.
 func (l *line) setTrouble(err error) {
+	if permanent(err) {
+		err = nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if (err == nil) != (l.trouble == nil) {

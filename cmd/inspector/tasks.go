@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -61,7 +62,7 @@ type malformedError struct {
 }
 
 func (e *malformedError) Error() string {
-	return fmt.Sprintf("%s: the state's Parameters do not fit: %v; correct the definition", e.resource, e.err)
+	return fmt.Sprintf("%s: its input does not fit: %v", e.resource, e.err)
 }
 func (e *malformedError) Unwrap() error   { return e.err }
 func (e *malformedError) Permanent() bool { return true }
@@ -134,7 +135,9 @@ func (t *tasks) put(ctx context.Context, task workflow.Task) (json.RawMessage, e
 	}
 	if path, ok := strings.CutPrefix(text, "evidence:"); ok {
 		f, err := t.store.OpenEvidence(path)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &malformedError{task.Resource, fmt.Errorf("the evidence is gone: %w", err)}
+		} else if err != nil {
 			return nil, err
 		}
 		defer f.Close()
