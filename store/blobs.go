@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"inspector"
 )
 
@@ -55,32 +57,53 @@ func openBlobs(dir string) (*blobs, error) {
 
 func (b *blobs) close() error { return errors.Join(b.evidence.Close(), b.root.Close()) }
 
-// put makes name hold data, or leaves it as it was. Once put has returned nil,
-// a power cut cannot take the bytes back. No other function writes blobs.
-func (b *blobs) put(name string, data []byte) (err error) {
-	if err := b.mkdir(path.Dir(name)); err != nil {
-		return err
-	}
-	part := name + ".part-" + rand.Text()
-	f, err := b.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
+// A content is what a file shall hold.
+type content struct {
+	name string
+	data []byte
+}
+
+// put makes files of one folder hold their contents. Once it has returned nil,
+// a power cut cannot take the bytes back; after an error each file is as it
+// was or as it shall be. No other function writes blobs.
+func (b *blobs) put(files ...content) (err error) {
+	folder, suffix := path.Dir(files[0].name), ".part-"+rand.Text()
+	if err := b.mkdir(folder); err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.root.Remove(part))
+		for _, f := range files {
+			if err != nil {
+				err = errors.Join(err, b.remove(f.name+suffix))
+			}
 		}
 	}()
+	// Side by side: their syncs share one commit of the file system.
+	var writing errgroup.Group
+	for _, f := range files {
+		writing.Go(func() error { return b.create(f.name+suffix, f.data) })
+	}
+	if err := writing.Wait(); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := b.root.Rename(f.name+suffix, f.name); err != nil {
+			return err
+		}
+	}
+	return b.sync(folder) // the renames themselves must reach the disk
+}
+
+// create writes a new file, durably but for its name.
+func (b *blobs) create(name string, data []byte) error {
+	f, err := b.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
 	if _, err := f.Write(data); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := b.root.Rename(part, name); err != nil {
-		return err
-	}
-	return b.sync(path.Dir(name)) // the rename itself must reach the disk
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // mkdir makes a folder, whose parent is there, durably.
@@ -125,19 +148,23 @@ func (b *blobs) list(folder string) ([]fs.DirEntry, error) {
 
 // write puts the evidence of one inspection and tells what it put.
 func (b *blobs) write(id inspector.ID, evidence []Evidence) ([]inspector.Blob, error) {
-	written := []inspector.Blob{}
+	if len(evidence) == 0 {
+		return []inspector.Blob{}, nil
+	}
+	var written []inspector.Blob
+	var files []content
 	for _, e := range evidence {
 		blob, err := describe(id, e)
 		if slices.ContainsFunc(written, func(b inspector.Blob) bool { return b.Kind == e.Kind }) {
 			err = refusal("given twice")
 		}
-		if err == nil {
-			err = b.put(file(blob), e.Data)
-		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("keep %s: %w", e.Kind, err), b.discard(written))
+			return nil, fmt.Errorf("keep %s: %w", e.Kind, err)
 		}
-		written = append(written, blob)
+		written, files = append(written, blob), append(files, content{file(blob), e.Data})
+	}
+	if err := b.put(files...); err != nil {
+		return nil, errors.Join(fmt.Errorf("keep evidence: %w", err), b.discard(written))
 	}
 	return written, nil
 }

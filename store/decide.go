@@ -107,7 +107,7 @@ func (s *Store) quarantine(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if err := s.blobs.put(quarantined(r, image), data); err != nil {
+		if err := s.blobs.put(content{quarantined(r, image), data}); err != nil {
 			return err
 		}
 	}

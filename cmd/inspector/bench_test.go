@@ -326,6 +326,7 @@ func benchLine(b *testing.B, dir string, j *judges, journal func(*store.Store) w
 	}
 	l = newLine(&line{
 		judges: j, store: disk, station: c.Station, mode: c.Trigger, quality: c.Evidence.Quality, log: log, wake: engine.Wake,
+		seen:  func(inspector.Inspection, inspector.Pixels) {},
 		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
 	})
 	ctx, cancel := context.WithCancel(b.Context())
