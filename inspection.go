@@ -60,7 +60,14 @@ type Trigger struct {
 	Request string    `json:"request,omitempty"` // the asker's own id: asked again, the answer is the same
 	Serial  string    `json:"serial,omitempty"`  // of the board, if the asker knows it
 	Recipe  string    `json:"recipe,omitempty"`  // empty: the recipe in force
+	Picture string    `json:"picture,omitempty"` // sha256 of the still that was sent; empty: the camera's
 	At      time.Time `json:"at"`
+}
+
+// Same reports whether t asks for what other asked for.
+func (t Trigger) Same(other Trigger) bool {
+	t.At, other.At = time.Time{}, time.Time{}
+	return t == other
 }
 
 // A Verdict is what the line should do with the board. There is no fourth.

@@ -39,7 +39,7 @@ type source struct {
 }
 
 var (
-	userinfo   = regexp.MustCompile(`://[^\s"']*@`)
+	userinfo   = regexp.MustCompile(`://\S*@`)
 	query      = regexp.MustCompile(`(://[^\s"'?]*)\?[^\s"']+`)
 	properties = regexp.MustCompile(`(?i)\b((?:user|proxy)-(?:id|pw)|password|cookies)\s*=\s*("[^"]*"|'[^']*'|\S+)`)
 )

@@ -143,6 +143,9 @@ const (
 
 // Due implements workflow.Journal.
 func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
+	if least := s.latest.Add(time.Since(s.opened)); now.Before(least) {
+		now = least // the clock was lost with the power: what waited then waits no longer for it
+	}
 	rows, err := s.due.QueryContext(ctx, lane, nanos(now), limit)
 	due, err := collect(rows, err, work)
 	if err != nil || len(due) == limit {

@@ -234,3 +234,22 @@ func TestDispose(t *testing.T) {
 		t.Errorf("audited %+v, %v", detail, err)
 	}
 }
+
+// A power cut took the clock's time, too: work that waited then is done now.
+func TestDueWhenTheClockWasLost(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	now := time.Now()
+	x := event("x", 1)
+	x.Begin = []workflow.Work{{Execution: "x", Command: 1, State: "S", Lane: "a", Due: now, Since: now}}
+	if err := s.Append(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	due, _, err := open(t, dir).Due(t.Context(), "a", time.Unix(0, 0), 9)
+	if err != nil || len(due) != 1 {
+		t.Errorf("due in 1970: %v, %v; want the work that waited", due, err)
+	}
+}

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	_ "github.com/mattn/go-sqlite3" // the database/sql driver "sqlite3"
 
@@ -27,7 +28,8 @@ import (
 // Store is one data directory, opened. All methods may be called from any
 // goroutine at the same time. It starts no goroutine of its own.
 type Store struct {
-	device, epoch string
+	device, epoch  string
+	opened, latest time.Time // latest is when the newest open work was asked for, at the opening
 
 	lock    *os.File
 	blobs   *blobs
@@ -132,6 +134,11 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) + 1 FROM inspections`).Scan(&s.next); err != nil {
 		return err
 	}
+	var latest int64
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(since), ?) FROM work`, nanos(time.Time{})).Scan(&latest); err != nil {
+		return err
+	}
+	s.opened, s.latest = time.Now(), instant(latest)
 	inFlight, err := s.InFlight(ctx)
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ type lane struct {
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
-	broken  bool // the journal could not be read, and this was logged
+	trouble Trouble // of the tripped breaker
+	broken  bool    // the journal could not be read, and this was logged
 }
 
 // A place names work in flight.
@@ -204,6 +205,12 @@ func (l *lane) note(o outcome, probe bool, err error) {
 	before := l.breaker.tripped()
 	l.breaker = l.breaker.after(o, probe, time.Now())
 	after := l.breaker.tripped()
+	if after && err != nil {
+		if !before {
+			l.trouble.Since = time.Now()
+		}
+		l.trouble.Err = err
+	}
 	l.mu.Unlock()
 	switch {
 	case !before && after:
@@ -211,6 +218,25 @@ func (l *lane) note(o outcome, probe bool, err error) {
 	case before && !after:
 		l.engine.log.Info("a lane works again", "lane", l.name)
 	}
+}
+
+// Trouble is why a lane makes one attempt at a time.
+type Trouble struct {
+	Since time.Time
+	Err   error // of the newest attempt that failed
+}
+
+// Troubles gives the lanes whose newest attempts failed, by their resource.
+func (e *Engine) Troubles() map[string]Trouble {
+	out := map[string]Trouble{}
+	for name, l := range e.lanes {
+		l.mu.Lock()
+		if l.breaker.tripped() {
+			out[name] = l.trouble
+		}
+		l.mu.Unlock()
+	}
+	return out
 }
 
 // A breaker spaces the attempts of a lane while they fail, so that an outage

@@ -19,6 +19,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"inspector"
+	"inspector/camera"
+	"inspector/notify"
 )
 
 // Config is everything that can be set: defaults, then the file, then the
@@ -267,10 +269,14 @@ func (c Config) faults() (out []fault) {
 	if c.MQTT.Broker == "embedded" {
 		want(hostPort(c.MQTT.Listen), "mqtt.listen", "%q is not host:port", c.MQTT.Listen)
 	} else {
-		want(regexp.MustCompile(`^(tcp|mqtt|ssl|tls|mqtts|ws|wss)://[^\s]+$`).MatchString(c.MQTT.Broker), "mqtt.broker", "%q: want embedded or an address such as tcp://host:1883", c.MQTT.Broker)
+		err := c.messaging(notify.Topics{}).Validate()
+		want(err == nil, "mqtt.broker", "%v", err)
 	}
-	want((c.MQTT.CertFile == "") == (c.MQTT.KeyFile == ""), "mqtt.cert_file", "cert_file and key_file belong together; set both or neither")
-	want(regexp.MustCompile(`^[^+#\s]+$`).MatchString(c.MQTT.Root), "mqtt.root", "%q: want a topic without +, # or spaces", c.MQTT.Root)
+	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	want(err == nil, "mqtt.root", "%v", err)
+	k := camera.Config{Source: c.Camera.Source, Draw: func(uint64) (inspector.Pixels, string, error) { return inspector.Pixels{}, "", nil }}
+	err = k.Validate()
+	want(c.Camera.Source == "" || err == nil, "camera.source", "%v", err)
 	for _, f := range [][2]string{{"mqtt.users_file", c.MQTT.UsersFile}, {"mqtt.password_file", c.MQTT.PasswordFile}, {"mqtt.ca_file", c.MQTT.CAFile},
 		{"mqtt.cert_file", c.MQTT.CertFile}, {"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes}} {
 		if f[1] != "" {
@@ -284,11 +290,20 @@ func (c Config) faults() (out []fault) {
 	oneOf("upstream.kind", c.Upstream.Kind, "folder", "aws")
 	want(c.Upstream.Kind != "aws" || c.Upstream.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")
 	want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)
+	want(c.Web.URL != "" || !strings.HasPrefix(c.Web.Listen, "0.0.0.0:") && !strings.HasPrefix(c.Web.Listen, "[::]:") && !strings.HasPrefix(c.Web.Listen, ":"), "web.url", "it is required when web.listen is %s: how do others reach the page?", c.Web.Listen)
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "text", "json")
 	oneOf("simulated.style", c.Simulated.Style, "photo", "plate")
 	want(c.Simulated.DefectRate >= 0 && c.Simulated.DefectRate <= 1, "simulated.defect_rate", "%v is not within 0 to 1", c.Simulated.DefectRate)
 	return out
+}
+
+// messaging is what the MQTT client needs.
+func (c Config) messaging(topics notify.Topics) notify.Config {
+	return notify.Config{
+		URL: c.MQTT.Broker, ClientID: "inspector-" + c.Station.Device, Availability: topics.Availability,
+		Username: c.MQTT.Username, PasswordFile: c.MQTT.PasswordFile, CAFile: c.MQTT.CAFile, CertFile: c.MQTT.CertFile, KeyFile: c.MQTT.KeyFile,
+	}
 }
 
 // upstreamFolder is where the folder upstream keeps what S3 and SQS would.

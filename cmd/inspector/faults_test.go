@@ -115,6 +115,7 @@ func TestCannotStart(t *testing.T) {
 		"no such model":        {"INSPECTOR_MODEL_NAME=unknown", []string{"unknown"}},
 		"no such source":       {"INSPECTOR_CAMERA_SOURCE=ftp://camera/1", []string{"ftp", "no scheme"}},
 		"open to all":          {"INSPECTOR_MQTT_LISTEN=0.0.0.0:0", []string{"mqtt.users_file"}},
+		"password in address":  {"INSPECTOR_MQTT_BROKER=tcp://user:hunter2@host", []string{"mqtt.broker", "password_file"}},
 		"two faults":           {"INSPECTOR_LOG_LEVEL=loud\nINSPECTOR_LOG_FORMAT=xml", []string{"log.level", "log.format"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"inspector/camera"
 	"inspector/notify"
 	"inspector/store"
 	"inspector/web"
+	"inspector/workflow"
 )
 
 // health knows how the appliance is. It asks memory and short queries only.
@@ -20,12 +23,13 @@ type health struct {
 	disk    *store.Store
 	client  *notify.Client
 	line    *line
+	engine  *workflow.Engine
 	before  store.Ledger // at the start
 }
 
-func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client) (*health, error) {
+func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client, engine *workflow.Engine) (*health, error) {
 	before, err := disk.Ledger(ctx)
-	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, before: before}, err
+	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, engine: engine, before: before}, err
 }
 
 // Below this much free space a disk wants attention; below the other, boards
@@ -51,20 +55,16 @@ func (h *health) Status(ctx context.Context) web.Status {
 	ledger, err := h.disk.Ledger(ctx)
 	if err == nil {
 		since := func(now, before int64) uint64 { return uint64(max(now-before, 0)) }
-		s.Counts = web.Counts{Pass: since(ledger.Pass, h.before.Pass), Fail: since(ledger.Fail, h.before.Fail), Unsure: since(ledger.Unsure, h.before.Unsure), InFlight: since(ledger.InFlight, 0)}
-		s.Counts.Triggers = s.Counts.Pass + s.Counts.Fail + s.Counts.Unsure + s.Counts.InFlight
+		s.Counts = web.Counts{
+			Triggers: since(ledger.Triggers, h.before.Triggers-h.before.InFlight), InFlight: since(ledger.InFlight, 0),
+			Pass: since(ledger.Pass, h.before.Pass), Fail: since(ledger.Fail, h.before.Fail), Unsure: since(ledger.Unsure, h.before.Unsure),
+		}
 	}
 	queues, queueErr := h.disk.Queues(ctx, time.Now())
-	var waits, parked web.Lane
+	parked := 0
 	for _, q := range queues {
-		l := web.Lane{Name: q.Lane, Depth: int(q.Depth), Oldest: q.Oldest.Seconds(), Parked: int(q.Parked)}
-		s.Lanes = append(s.Lanes, l)
-		if l.Parked > 0 {
-			parked = l
-		}
-		if (l.Name == putObject || l.Name == sendMessage) && l.Oldest > waits.Oldest {
-			waits = l
-		}
+		s.Lanes = append(s.Lanes, web.Lane{Name: q.Lane, Depth: int(q.Depth), Oldest: q.Oldest.Seconds(), Parked: int(q.Parked)})
+		parked += int(q.Parked)
 	}
 	if err == nil {
 		err = queueErr
@@ -74,9 +74,10 @@ func (h *health) Status(ctx context.Context) web.Status {
 	if err == nil {
 		err = freeErr
 	}
-	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart(), upstreamPart(waits))
-	if parked.Parked > 0 {
-		s.Parts = append(s.Parts, web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good in %s", parked.Parked, parked.Name), Remedy: "open the execution, mend what it says, and redrive it"})
+	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart())
+	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
+	if parked > 0 {
+		s.Parts = append(s.Parts, h.parkedPart(ctx, parked))
 	}
 	return s
 }
@@ -118,10 +119,33 @@ func (h *health) brokerPart() web.Part {
 	return web.Part{Name: "broker", State: web.Down, Detail: "not connected: " + m.LastError, Remedy: "check the broker and mqtt.broker; messages wait on the disk and go out when it is back"}
 }
 
-// upstreamPart judges by what waits: a target that takes everything is well.
-func upstreamPart(waits web.Lane) web.Part {
-	if waits.Oldest < 30 {
-		return web.Part{Name: "upstream", State: web.OK, Detail: "takes what it is sent"}
+// deliveries tells of upstream and, if they are in trouble, of the other lanes.
+func (h *health) deliveries(troubles map[string]workflow.Trouble) []web.Part {
+	up := web.Part{Name: "upstream", State: web.OK, Detail: "takes what it is sent"}
+	var others []web.Part
+	for _, lane := range slices.Sorted(maps.Keys(troubles)) {
+		t := troubles[lane]
+		p := web.Part{
+			Name: lane, State: web.Degraded, Detail: fmt.Sprintf("failing for %v: %v", time.Since(t.Since).Round(time.Second), t.Err),
+			Remedy: "everything waits on the disk and goes out when it is taken again; inspector doctor says more",
+		}
+		switch {
+		case lane == putObject || lane == sendMessage:
+			p.Name = "upstream"
+			up = p
+		case (lane == publishAlert || lane == publishResult) && !h.client.Health().Connected: // the broker's part has said it
+		default:
+			others = append(others, p)
+		}
 	}
-	return web.Part{Name: "upstream", State: web.Degraded, Detail: fmt.Sprintf("%d waiting in %s, the oldest for %.0f s", waits.Depth, waits.Name, waits.Oldest), Remedy: "run inspector doctor; everything waits on the disk and goes out when the target takes it"}
+	return append([]web.Part{up}, others...)
+}
+
+// parkedPart names the work that no retry helps, and where to begin.
+func (h *health) parkedPart(ctx context.Context, n int) web.Part {
+	p := web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good", n), Remedy: "mend what the execution says, then POST /api/v1/executions/ID/redrive"}
+	if first, err := h.disk.Executions(ctx, store.ExecutionFilter{Parked: true, Limit: 1}); err == nil && len(first) > 0 {
+		p.Detail += fmt.Sprintf(", the newest in execution %s: %s", first[0].ID, first[0].Parked)
+	}
+	return p
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -139,6 +140,13 @@ func TestPostedPicture(t *testing.T) {
 			t.Errorf("asked again: %+v; want the same as %+v", again, i)
 		}
 	}
+	p, _, err := b.Sample(5, board.Usual(board.Photo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, answer := a.do(http.MethodPost, "/api/v1/inspections?request=r0&serial=A0", "image/jpeg", bytes.NewReader(jpeg(t, p))); code != http.StatusConflict {
+		t.Errorf("another picture with a request that was used: %d %s; want 409, not the other board's verdict", code, answer)
+	}
 	for name, junk := range map[string][]byte{"empty": {}, "text": []byte("not a picture"), "cut": []byte("\xff\xd8\xff\xe0\x00\x10JFIF")} {
 		if code, b := a.do(http.MethodPost, "/api/v1/inspections", "image/png", bytes.NewReader(junk)); code < 400 || code >= 500 {
 			t.Errorf("%s picture: %d %s; want a refusal", name, code, b)
@@ -188,6 +196,29 @@ func TestTriggers(t *testing.T) {
 		t.Errorf("ledger %+v", c)
 	}
 	gone.stop()
+}
+
+// An appliance that is asked to stop answers who waits: unsure.
+func TestStopAnswersTriggers(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // a camera that never says a word
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	dir := t.TempDir()
+	a := startAppliance(t, dir, "INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_CAMERA_SOURCE=rtsp://"+mute.Addr().String()+"/cam")
+	answer := make(chan inspector.Inspection, 1)
+	go func() {
+		var i inspector.Inspection
+		_, b := a.do(http.MethodPost, "/api/v1/triggers", "application/json", strings.NewReader(`{"request":"1"}`))
+		_ = json.Unmarshal(b, &i)
+		answer <- i
+	}()
+	a.until("the board is in flight", func() bool { return a.status().Counts.InFlight == 1 })
+	a.stop()
+	if i := <-answer; i.Verdict != inspector.Unsure || !strings.Contains(i.Reason, "stopping") {
+		t.Errorf("%s because %q; want unsure because the appliance is stopping", i.Verdict, i.Reason)
+	}
 }
 
 // Power cuts at any moment lose no accepted board and repeat no recorded step.

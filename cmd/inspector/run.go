@@ -107,7 +107,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		return err
 	}
 	back := &backend{store: disk, engine: engine}
-	health, err := newHealth(ctx, c, started, cam, judges, disk, client)
+	health, err := newHealth(ctx, c, started, cam, judges, disk, client, engine)
 	if err != nil {
 		return err
 	}
@@ -128,9 +128,13 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality,
 	})
 	back.line, health.line = conveyor, conveyor
+	if err := conveyor.recover(ctx); err != nil {
+		return err
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
-	client.Subscribe(topics.SetTrigger, hear(ctx, g, conveyor, client, topics.StateTrigger, url, log))
+	var answering sync.WaitGroup
+	client.Subscribe(topics.SetTrigger, hear(&answering, conveyor, client, topics.StateTrigger, url, log))
 	// What delivers outlives what produces: first the line, the engine and the
 	// page stop, then the client says goodbye, then the broker closes.
 	stopBroker := func() error { return nil }
@@ -144,11 +148,13 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	for _, part := range []func(context.Context) error{page.Run, cam.Run, engine.Run, conveyor.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
 		g.Go(func() error { return part(ctx) })
 	}
-	return errors.Join(g.Wait(), stopClient(), stopBroker())
+	err = g.Wait()
+	answering.Wait()
+	return errors.Join(err, stopClient(), stopBroker())
 }
 
-// outlive runs f until stop is called, beyond the end of ctx. If f ends by
-// itself, so does the group.
+// outlive runs f until stop is called, beyond the end of ctx. If f fails, so
+// does the group.
 func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) error) (stop func() error) {
 	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
@@ -160,7 +166,7 @@ func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) err
 	g.Go(func() error {
 		select {
 		case <-ended:
-			return err
+			return errors.New("a part ended by itself") // stop says which and why
 		case <-ctx.Done():
 			return nil
 		}
@@ -177,11 +183,12 @@ func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) err
 func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
 	last := ""
 	for {
+		began := time.Now()
 		err := b.Run(ctx)
 		if ctx.Err() != nil {
 			return err
 		}
-		if words := fmt.Sprint(err); words != last {
+		if words := fmt.Sprint(err); words != last || time.Since(began) > time.Minute {
 			log.Error("the embedded broker stopped; it is started again until it stays", "err", err)
 			last = words
 		}
@@ -196,10 +203,7 @@ func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
 // openMessaging gives the client, and the embedded broker if it is wanted,
 // which listens already.
 func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Broker, *notify.Client, error) {
-	m := notify.Config{
-		URL: c.MQTT.Broker, ClientID: "inspector-" + c.Station.Device, Availability: topics.Availability,
-		Username: c.MQTT.Username, PasswordFile: c.MQTT.PasswordFile, CAFile: c.MQTT.CAFile, CertFile: c.MQTT.CertFile, KeyFile: c.MQTT.KeyFile,
-	}
+	m := c.messaging(topics)
 	if c.MQTT.Broker != "embedded" {
 		return nil, notify.NewClient(m, log), m.Validate()
 	}
@@ -282,15 +286,15 @@ func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.
 	}
 }
 
-// hear answers triggers that come over MQTT, until line ends. A board takes its
-// time, so each trigger has a goroutine of the group.
-func hear(line context.Context, g *errgroup.Group, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
+// hear answers triggers that come over MQTT. A board takes its time, so each
+// trigger has a goroutine, which is waited for before the client stops.
+func hear(answering *sync.WaitGroup, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
 	return func(ctx context.Context, _ string, payload []byte) {
 		t, err := notify.ParseTrigger(payload, time.Now())
-		g.Go(func() error {
+		answering.Go(func() {
 			var i inspector.Inspection
 			if err == nil {
-				i, err = l.Trigger(line, t)
+				i, err = l.Trigger(ctx, t)
 			}
 			answer := notify.NewAnswer(i, page)
 			if err != nil {
@@ -298,22 +302,28 @@ func hear(line context.Context, g *errgroup.Group, l *line, client *notify.Clien
 			}
 			payload, err := answer.JSON()
 			if err == nil {
+				ctx, cancel := context.WithTimeout(ctx, deliverIn)
+				defer cancel()
 				err = client.Publish(ctx, topic, false, payload)
 			}
-			if err != nil && ctx.Err() == nil {
+			if err != nil {
 				log.Warn("a trigger's answer did not get through; asked again, it is the same", "request", t.Request, "err", err)
 			}
-			return nil
 		})
 	}
 }
 
-// sweep deletes what retention allows, at the start and every hour.
+// sweep deletes what retention allows, at the start and every ten minutes: the
+// evidence of closed boards that is too old, or that a full disk needs.
 func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog.Logger) error {
-	tick := time.NewTicker(time.Hour)
+	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
-		swept, err := disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep})
+		_, total, err := disk.Free()
+		var swept store.Swept
+		if err == nil {
+			swept, err = disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep, MinFree: min(scarceSpace, total/20)})
+		}
 		if err != nil && ctx.Err() == nil {
 			log.Error("retention", "err", err)
 		} else if swept.Inspections > 0 {

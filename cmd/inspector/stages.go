@@ -30,7 +30,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 		clock   = time.NewTimer(time.Hour)
 	)
 	for {
-		open, waiting, queue = slices.DeleteFunc(open, settled), slices.DeleteFunc(waiting, settled), slices.DeleteFunc(queue, discard)
+		open, waiting = slices.DeleteFunc(open, settled), slices.DeleteFunc(waiting, settled)
 		if len(open) > 0 {
 			clock.Reset(max(time.Until(open[0].deadline), 0))
 		}
@@ -146,15 +146,6 @@ func (j *job) ended() bool {
 }
 
 func settled(j *job) bool { return j.settled.Load() }
-
-// discard gives back the pixels of a board that is settled already.
-func discard(j *job) bool {
-	if !settled(j) {
-		return false
-	}
-	go j.release() // after whoever settles it has drawn the evidence
-	return true
-}
 
 // stop ends the taking of triggers, and gives those that nobody has taken.
 func (l *line) stop() []*job {
