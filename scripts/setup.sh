@@ -40,7 +40,7 @@ test) list=$test ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
-	echo "setup: this is not Debian or Ubuntu; install what docs/install.md lists and go on with: go build ./cmd/inspector" >&2
+	echo "setup: this is not Debian or Ubuntu; install what the list at the top of scripts/setup.sh names and run make again" >&2
 	exit 1
 fi
 

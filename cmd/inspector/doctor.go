@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,18 +20,9 @@ import (
 // doctorCommand checks each part as the appliance would use it, and says what
 // to do about those that are not well. Exit code 1: some are not.
 func doctorCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	file := f.String("config", "", "configuration `file`; empty: the defaults")
-	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: inspector doctor [--config FILE]\nChecks camera, model, disk, broker, clock and upstream. Exit code 0: all well, 1: not.")
-		f.PrintDefaults()
-	}
-	if err := parse(f, args, stderr); err != nil {
-		return err
-	}
-	c, err := loadConfig(*file, env)
+	c, err := configured("doctor", "Checks camera, model, disk, broker, clock and upstream. Exit code 0: all well, 1: not.", args, env, stderr)
 	if err != nil {
-		return exit{2, err}
+		return err
 	}
 	sick := false
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)

@@ -251,9 +251,17 @@ func TestKillLosesNothing(t *testing.T) {
 		events := get[struct{ Events []web.Event }](a, "/api/v1/executions/"+id+"/history").Events
 		done := map[string]int{}
 		for _, e := range events {
-			if strings.HasSuffix(e.Kind, "StateExited") {
-				done[string(e.Output)]++
+			if e.Kind == "TaskSucceeded" || e.Kind == "TaskStateExited" {
+				done[e.Kind+" "+e.State]++
 			}
+		}
+		for what, n := range done {
+			if strings.HasPrefix(what, "TaskStateExited") && n != 1 {
+				t.Errorf("board %s: %s is recorded %d times", id, what, n)
+			}
+		}
+		if done["TaskStateExited PublishPass"]+done["TaskStateExited Alert"] != 1 {
+			t.Errorf("board %s is %s, and its steps are %v", id, verdict, done)
 		}
 		x := get[web.Execution](a, "/api/v1/executions/"+id)
 		if verdict == inspector.Pass && x.Status != "SUCCEEDED" {

@@ -95,6 +95,24 @@ func parse(f *flag.FlagSet, args []string, stderr io.Writer) error {
 	return nil
 }
 
+// configured gives the configuration for a command whose only flag names it.
+func configured(command, what string, args []string, env func(string) string, stderr io.Writer) (Config, error) {
+	f := flag.NewFlagSet(command, flag.ContinueOnError)
+	file := f.String("config", "", "configuration `file`; empty: the defaults")
+	f.Usage = func() {
+		fmt.Fprintf(stderr, "usage: inspector %s [--config FILE]\n%s\n", command, what)
+		f.PrintDefaults()
+	}
+	if err := parse(f, args, stderr); err != nil {
+		return Config{}, err
+	}
+	c, err := loadConfig(*file, env)
+	if err != nil {
+		return c, exit{2, err}
+	}
+	return c, nil
+}
+
 func configCommand(args []string, env func(string) string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] != "check" {
 		return exit{2, errors.New("usage: inspector config check [--config FILE]")}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,18 +27,9 @@ import (
 )
 
 func runCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	f := flag.NewFlagSet("run", flag.ContinueOnError)
-	file := f.String("config", "", "configuration `file`; empty: the defaults, a simulated line")
-	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: inspector run [--config FILE]\nRuns the appliance until it is interrupted. Without FILE it inspects a simulated line.")
-		f.PrintDefaults()
-	}
-	if err := parse(f, args, stderr); err != nil {
-		return err
-	}
-	c, err := loadConfig(*file, env)
+	c, err := configured("run", "Runs the appliance until it is interrupted. Without FILE it inspects a simulated line.", args, env, stderr)
 	if err != nil {
-		return exit{2, err}
+		return err
 	}
 	return run(ctx, c, stdout, logger(c.Log, stderr))
 }
