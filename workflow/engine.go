@@ -101,10 +101,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// Wake tells all lanes to look at the journal: somebody wrote to it.
-func (e *Engine) Wake() {
-	for _, l := range e.lanes {
-		l.signal()
+// Wake tells the lanes of work that somebody wrote to the journal to look at
+// it.
+func (e *Engine) Wake(begun []Work) {
+	for _, w := range begun {
+		if l := e.lanes[w.Lane]; l != nil {
+			l.signal()
+		}
 	}
 }
 
@@ -159,7 +162,7 @@ func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error)
 var ErrExists = errors.New("an execution of that name exists, with another input or machine")
 
 // Prepare makes the first transition of an execution, for whoever writes it
-// in a transaction of his own and then calls Wake. The machine must have been
+// in a transaction of his own and then calls Wake with its Begin. The machine must have been
 // deployed in this process. Nothing is read or written.
 func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.Time) (Transition, error) {
 	m := e.known(machineHash)
@@ -196,7 +199,7 @@ func (e *Engine) Start(ctx context.Context, machineHash, id string, input json.R
 	if err != nil {
 		return fmt.Errorf("start execution %q: %w", id, err)
 	}
-	e.wake(t.Begin)
+	e.Wake(t.Begin)
 	return nil
 }
 
@@ -218,14 +221,6 @@ func compact(raw json.RawMessage) []byte {
 		return raw
 	}
 	return b.Bytes()
-}
-
-func (e *Engine) wake(begun []Work) {
-	for _, w := range begun {
-		if l := e.lanes[w.Lane]; l != nil {
-			l.signal()
-		}
-	}
 }
 
 // Stop aborts an execution.
@@ -295,6 +290,6 @@ func (e *Engine) Redrive(ctx context.Context, id string) error {
 			return fmt.Errorf("redrive execution %q: %w", id, err)
 		}
 	}
-	e.wake(work)
+	e.Wake(work)
 	return nil
 }

@@ -140,7 +140,7 @@ func TestPrepareIsWrittenByOthersThenWoken(t *testing.T) {
 			t.Error("Prepare wrote to the journal")
 		}
 		must(t, j.Append(t.Context(), tr))
-		e.Wake()
+		e.Wake(tr.Begin)
 		synctest.Wait()
 		wantStatus(t, e, "x", asl.StatusSucceeded)
 	})

@@ -199,6 +199,6 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 	for _, id := range t.End {
 		e.withdraw(f.id, id)
 	}
-	e.wake(t.Begin)
+	e.Wake(t.Begin)
 	return nil
 }

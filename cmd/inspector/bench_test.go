@@ -225,7 +225,7 @@ func recorded(b *testing.B) (folder, film string) {
 	b.Helper()
 	dir := b.TempDir()
 	for k, p := range drawnBoards(b, 40, 20) {
-		picture, err := classify.JPEG(p, 95)
+		picture, err := classify.JPEG(p, 90)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.jpg", k)), picture, 0o600)
 		}
@@ -235,7 +235,7 @@ func recorded(b *testing.B) (folder, film string) {
 	}
 	film = filepath.Join(dir, "film.mp4")
 	out, err := exec.Command("ffmpeg", "-loglevel", "error", "-framerate", "25", "-stream_loop", "9", "-i", filepath.Join(dir, "%02d.jpg"),
-		"-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p", film).CombinedOutput()
+		"-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", film).CombinedOutput()
 	if err != nil {
 		b.Logf("no film: ffmpeg: %v %s", err, out)
 		film = ""

@@ -28,7 +28,7 @@ type line struct {
 	judges  *judges
 	store   *store.Store
 	begin   func(inspector.Inspection) (workflow.Transition, error) // the execution of an inspection
-	wake    func()                                                  // its work is in the journal
+	wake    func([]workflow.Work)                                   // its work, which is in the journal
 	seen    func(inspector.Inspection, inspector.Pixels)            // a board is remembered; its picture, until seen returns
 	station inspector.Station
 	mode    TriggerConfig
