@@ -298,7 +298,7 @@ func immediate(context.Context, workflow.Task) (json.RawMessage, error) {
 
 // benchLine is a line on j with store and engine, whose messages arrive at
 // once. stop ends the engine and closes the store.
-func benchLine(b *testing.B, dir string, j *judges, journal func(*store.Store) workflow.Journal) (l *line, stop func()) {
+func benchLine(b testing.TB, dir string, j *judges, journal func(*store.Store) workflow.Journal) (l *line, stop func()) {
 	b.Helper()
 	c := defaults()
 	c.Data = dir
@@ -451,19 +451,19 @@ func (stub) Run(_ context.Context, _, out []float32) error {
 }
 func (stub) Close() error { return nil }
 
-func stubJudges(b *testing.B) *judges {
+func stubJudges(b testing.TB, s session) *judges {
 	b.Helper()
 	p := &model.Package{Manifest: model.Manifest{
 		Name: "stub", Version: "1.0.0", Task: model.Classification, Labels: []string{"good", "bad"}, Good: "good",
 		Inputs: []model.Input{{Layout: "NCHW", Width: 64, Height: 64, Colour: "grey", Mean: []float32{0}, Scale: []float32{1}}},
 		Decode: model.Decode{Activation: "softmax"}, Thresholds: model.Thresholds{Fail: .6, Pass: .4},
 	}}
-	c, err := classify.New(p, stub{}, classify.Recipe{Name: simulatedName})
+	c, err := classify.New(p, s, classify.Recipe{Name: simulatedName})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return &judges{
-		recipe: simulatedName, pkg: p, runtime: "stub", session: stub{},
+		recipe: simulatedName, pkg: p, runtime: "stub", session: s,
 		recipes: map[string]recipe{simulatedName: {}}, fixed: map[string]*classify.Classifier{simulatedName: c},
 	}
 }
@@ -475,7 +475,7 @@ func BenchmarkVerdictsJournaled(b *testing.B) {
 	var perSecond []float64
 	for b.Loop() {
 		var ended *counter
-		l, stop := benchLine(b, b.TempDir(), stubJudges(b), func(s *store.Store) workflow.Journal {
+		l, stop := benchLine(b, b.TempDir(), stubJudges(b, stub{}), func(s *store.Store) workflow.Journal {
 			ended = &counter{Store: s, all: make(chan struct{}), want: boards}
 			return ended
 		})

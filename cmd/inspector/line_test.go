@@ -221,6 +221,42 @@ func TestStopAnswersTriggers(t *testing.T) {
 	}
 }
 
+// A board that was triggered when the power went is unsure at the next start,
+// and whoever asks again hears just that.
+func TestKillInFlight(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mute.Close()
+	dir := t.TempDir()
+	a := startAppliance(t, dir, "INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_CAMERA_SOURCE=rtsp://"+mute.Addr().String()+"/cam")
+	hungUp := make(chan struct{})
+	go func() {
+		defer close(hungUp)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.page+"/api/v1/triggers", strings.NewReader(`{"request":"1"}`))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if answer, err := http.DefaultClient.Do(r); err == nil {
+			answer.Body.Close()
+			t.Error("there was an answer before the power went")
+		}
+	}()
+	a.until("the board is in flight", func() bool { return a.status().Counts.InFlight == 1 })
+	a.kill()
+	<-hungUp
+	a = startAppliance(t, dir, "INSPECTOR_TRIGGER_MODE=external")
+	code, b := a.do(http.MethodPost, "/api/v1/triggers", "application/json", strings.NewReader(`{"request":"1"}`))
+	var i inspector.Inspection
+	if err := json.Unmarshal(b, &i); err != nil || i.Verdict != inspector.Unsure || !strings.Contains(i.Reason, "stopped before") {
+		t.Errorf("%d %s; want unsure because the appliance stopped", code, b)
+	}
+	a.stop()
+}
+
 // Power cuts at any moment lose no accepted board and repeat no recorded step.
 func TestKillLosesNothing(t *testing.T) {
 	dir := t.TempDir()
