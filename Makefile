@@ -19,6 +19,7 @@ run: build ## install what is missing, build, and inspect a simulated line
 	./bin/inspector run $(ARGS)
 
 build: setup onnxruntime ## the program, in bin/
+	@mkdir -p bin/lib && ln -sf ../../.cache/onnxruntime/libonnxruntime.so.1.24.3 bin/lib/
 	go build -trimpath -ldflags "-X main.revision=$$(git describe --tags --always --dirty 2>/dev/null || echo unknown)" -o bin/inspector ./cmd/inspector
 
 setup: ## Debian and Ubuntu packages to build and run (only what is missing)

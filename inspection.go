@@ -140,7 +140,7 @@ type Inspection struct {
 	Runtime  string    `json:"runtime"`
 	Verdict  Verdict   `json:"verdict"`
 	Reason   string    `json:"reason"` // of the verdict, in words
-	Score    float32   `json:"score"`  // the worst defect's, 0 without one
+	Score    float32   `json:"score"`  // the highest that the model gave, also below the limits
 	Defects  []Defect  `json:"defects"`
 	Evidence []Blob    `json:"evidence"`
 	Width    int       `json:"width"` // of the picture that the boxes refer to

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 
 	"gocv.io/x/gocv"
 
@@ -76,7 +77,7 @@ func draw(m *gocv.Mat, d inspector.Defect) error {
 	if err := gocv.Rectangle(m, box, red, 2*unit); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s %.2f", d.Class, d.Score)
+	text := fmt.Sprintf("%s %.2f", d.Class, math.Floor(float64(d.Score)*100+1e-4)/100)
 	size := gocv.GetTextSize(text, gocv.FontHersheySimplex, scale, unit)
 	plate := image.Rectangle{Max: size.Add(image.Pt(4*unit, 6*unit))}
 	at := image.Pt(min(box.Min.X, picture.Max.X-plate.Dx()), box.Min.Y-plate.Dy())

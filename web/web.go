@@ -53,14 +53,14 @@ type Execution struct {
 
 // An Event is one line of an execution's history.
 type Event struct {
-	N       int             `json:"n"` // from 1, dense
-	Kind    string          `json:"kind"`
-	At      time.Time       `json:"at"`
-	State   string          `json:"state,omitempty"` // its name, for events of a state
-	Input   json.RawMessage `json:"input,omitempty"`
-	Output  json.RawMessage `json:"output,omitempty"`
-	Error   string          `json:"error,omitempty"`
-	Cause   string          `json:"cause,omitempty"`
+	N      int             `json:"n"` // from 1, dense
+	Kind   string          `json:"kind"`
+	At     time.Time       `json:"at"`
+	State  string          `json:"state,omitempty"` // its name, for events of a state
+	Input  json.RawMessage `json:"input,omitempty"`
+	Output json.RawMessage `json:"output,omitempty"`
+	Error  string          `json:"error,omitempty"`
+	Cause  string          `json:"cause,omitempty"`
 }
 
 // statuser knows how the appliance is. It is asked once a second while a page

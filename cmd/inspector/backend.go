@@ -46,7 +46,7 @@ func (b *backend) Inspections(ctx context.Context, q web.Query) ([]web.Record, e
 	if q.Before != "" {
 		id, err := store.ParseID(q.Before)
 		if err != nil {
-			return nil, meaning(err)
+			return nil, fmt.Errorf("%w: %w", web.ErrNotFound, err)
 		}
 		f.Before = id.Row
 	}
@@ -62,6 +62,9 @@ func (b *backend) Inspections(ctx context.Context, q web.Query) ([]web.Record, e
 }
 
 func (b *backend) Inspection(ctx context.Context, id string) (web.Record, error) {
+	if _, err := store.ParseID(id); err != nil {
+		return web.Record{}, fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	}
 	r, err := b.store.Inspection(ctx, id)
 	return web.Record{Inspection: r.Inspection, Disposition: r.Disposition}, meaning(err)
 }

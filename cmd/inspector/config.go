@@ -198,7 +198,7 @@ func decodeConfig(c *Config, file string, text []byte, lines map[string]int) (er
 
 // located turns yaml's "line 3: …" into "file:3: …", in words of configuration.
 func located(file, msg string) error {
-	msg = regexp.MustCompile(`field (\S+) not found in type main\.\w+`).ReplaceAllString(msg, `unknown key "$1"; inspector.example.yaml lists all`)
+	msg = regexp.MustCompile(`field (\S+) not found in type main\.\w*Config`).ReplaceAllString(msg, `unknown key "$1"; inspector.example.yaml lists all`)
 	if m := yamlLine.FindStringSubmatch(msg); m != nil {
 		return fmt.Errorf("%s:%s: %s", file, m[1], m[2])
 	}

@@ -90,7 +90,7 @@ func (h *health) cameraPart(c camera.Health) web.Part {
 	case c.State == camera.Opening:
 		p.State, p.Detail, p.Remedy = web.Down, "not open yet", "wait; if it stays so, check camera.source with inspector doctor"
 	case c.State == camera.Ended:
-		p.State, p.Detail, p.Remedy = web.Degraded, "ended: "+c.Error, "restart to begin again"
+		p.State, p.Detail, p.Remedy = web.Down, "ended: "+c.Error, "restart to begin again"
 	}
 	return p
 }

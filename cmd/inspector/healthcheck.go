@@ -17,6 +17,9 @@ var revision = "unknown revision"
 // a container runs every few seconds.
 func healthcheckCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector healthcheck [URL]\nAsks the appliance at URL (http://127.0.0.1:8080) whether it is ready. Exit code 0: yes, 1: no.")
+	}
 	if err := parse(f, args, stderr); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -99,7 +100,7 @@ func openJudgesFor(c Config, golden string, copper classify.Tone) (*judges, erro
 // error says why.
 func inspectFile(ctx context.Context, judges *judges, station inspector.Station, recipe, name string) (inspector.Inspection, error) {
 	i := inspector.Inspection{
-		Station: station, Trigger: inspector.Trigger{Source: "file", At: time.Now()}, At: time.Now(), Still: name,
+		Station: station, Trigger: inspector.Trigger{Source: "file", At: time.Now()}, At: time.Now(), Still: name, Evidence: []inspector.Blob{},
 		Recipe: judges.name(recipe), Model: judges.pkg.ID(), Runtime: judges.runtime,
 	}
 	r, p, err := judgeFile(ctx, judges, recipe, name)
@@ -108,6 +109,9 @@ func inspectFile(ctx context.Context, judges *judges, station inspector.Station,
 	}
 	i.Verdict, i.Reason, i.Score, i.Defects, i.Timings = r.Verdict, r.Reason, r.Score, r.Defects, r.Timings
 	i.Width, i.Height = p.Width, p.Height
+	if i.Defects == nil {
+		i.Defects = []inspector.Defect{}
+	}
 	return i, err
 }
 
@@ -130,7 +134,7 @@ func printTable(w io.Writer) (print func(inspector.Inspection) error, flush func
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "PICTURE\tVERDICT\tDEFECTS\tWORST\tMODEL\tREASON")
 	return func(i inspector.Inspection) error {
-		_, err := fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.1f ms\t%s\n", i.Still, i.Verdict, len(i.Defects), i.Score, float64(i.Timings.Infer.Microseconds())/1000, i.Reason)
+		_, err := fmt.Fprintf(t, "%s\t%s\t%d\t%.2f\t%.1f ms\t%s\n", i.Still, i.Verdict, len(i.Defects), math.Floor(float64(i.Score)*100)/100, float64(i.Timings.Infer.Microseconds())/1000, i.Reason)
 		return err
 	}, t.Flush
 }

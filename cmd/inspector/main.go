@@ -106,6 +106,9 @@ func configured(command, what string, args []string, env func(string) string, st
 	if err := parse(f, args, stderr); err != nil {
 		return Config{}, err
 	}
+	if f.NArg() > 0 {
+		return Config{}, exit{2, fmt.Errorf("%s takes no %q; a configuration is named with --config FILE", command, f.Arg(0))}
+	}
 	c, err := loadConfig(*file, env)
 	if err != nil {
 		return c, exit{2, err}
@@ -118,14 +121,26 @@ func configCommand(args []string, env func(string) string, stdout, stderr io.Wri
 		return exit{2, errors.New("usage: inspector config check [--config FILE]")}
 	}
 	f := flag.NewFlagSet("config check", flag.ContinueOnError)
-	file := f.String("config", "inspector.yaml", "configuration to check")
+	file := f.String("config", "inspector.yaml", "configuration `file` to check")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector config check [--config FILE]\nSays every fault of a configuration, its recipes and its model at once. Exit code 0: none, 1: some.")
+		f.PrintDefaults()
+	}
 	if err := parse(f, args[1:], stderr); err != nil {
 		return err
 	}
 	if f.NArg() > 0 {
 		*file = f.Arg(0)
 	}
-	if _, err := loadConfig(*file, env); err != nil {
+	c, err := loadConfig(*file, env)
+	if err != nil {
+		return err
+	}
+	j, err := openJudges(c, nil)
+	if err == nil {
+		err = j.Close()
+	}
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: no faults\n", *file)

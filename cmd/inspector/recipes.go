@@ -158,7 +158,7 @@ func readRecipe(file string) (r recipe, err error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&r); err != nil && !errors.Is(err, io.EOF) {
-		return r, fmt.Errorf("recipe: %w", located(file, err.Error()))
+		return r, fmt.Errorf("recipe: %w; the keys are golden, copper, limits and classes", located(file, strings.ReplaceAll(err.Error(), "in type main.recipe", "")))
 	}
 	if r.Golden != "" && !filepath.IsAbs(r.Golden) {
 		r.Golden = filepath.Join(filepath.Dir(file), r.Golden)

@@ -140,7 +140,9 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	}
 	err = g.Wait()
 	answering.Wait()
-	return errors.Join(err, stopClient(), stopBroker())
+	err = errors.Join(err, stopClient(), stopBroker())
+	log.Info("stopped")
+	return err
 }
 
 // outlive runs f until stop is called, beyond the end of ctx. If f fails, so

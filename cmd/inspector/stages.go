@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -171,8 +172,10 @@ func (l *line) late(j *job) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if !j.held {
-		h := l.camera.Health()
-		return fmt.Errorf("no picture within the takt limit of %v: camera %s %s", l.mode.Takt, h.State, h.Error)
+		if h := l.camera.Health(); h.State != camera.Delivering {
+			return fmt.Errorf("no picture within the takt limit of %v: camera %s", l.mode.Takt, strings.TrimSpace(string(h.State)+" "+h.Error))
+		}
+		return fmt.Errorf("no new picture from the camera within the takt limit of %v", l.mode.Takt)
 	}
 	return fmt.Errorf("no verdict within the takt limit of %v", l.mode.Takt)
 }

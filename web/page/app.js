@@ -48,7 +48,7 @@ function boxes(layer, r) {
       : { tag: 'rect', at: { x: b.left, y: b.top, width: Math.max(0, b.right - b.left), height: Math.max(0, b.bottom - b.top) } };
     layer.append(svg(outline.tag, { class: 'box-under', ...outline.at }), svg(outline.tag, { class: 'box', ...outline.at }));
     const text = svg('text', { class: 'box-label', 'font-size': 13 * px, x: 0, y: 0 });
-    text.textContent = `${d.class} ${d.score.toFixed(2)}`;
+    text.textContent = `${d.class} ${score(d.score)}`;
     layer.append(text);
     const w = text.getComputedTextLength() + 8 * px, h = 18 * px;
     const x = Math.max(0, Math.min(b.left, r.width - w)), y = b.top - h - 3 * px >= 0 ? b.top - h - 3 * px : Math.min(b.bottom + 3 * px, r.height - h);
@@ -127,7 +127,7 @@ function line(r) {
   button.type = 'button';
   button.setAttribute('aria-haspopup', 'dialog');
   const bad = el('span', 'worst');
-  bad.append(el('span', '', w ? w.class : '–'), w ? w.score.toFixed(2) : '');
+  bad.append(el('span', '', w ? w.class : '–'), w ? score(w.score) : '');
   if (r.disposition) bad.append(el('span', 'chip', r.disposition.decision));
   const cells = [tag, clock(r.at), button, r.recipe, bad].map(c => { const td = el('td'); td.append(c); return td; });
   cells[3].className = 'wide';
@@ -194,7 +194,7 @@ function board(r) {
   set($('board-reason'), r.reason);
   $('defect-rows').replaceChildren(...r.defects.map(x => {
     const tr = el('tr');
-    tr.append(el('td', '', x.class), el('td', 'num', x.score.toFixed(2)), el('td', 'num', `${Math.round(x.box.left)}, ${Math.round(x.box.top)}`));
+    tr.append(el('td', '', x.class), el('td', 'num', score(x.score)), el('td', 'num', `${Math.round(x.box.left)}, ${Math.round(x.box.top)}`));
     return tr;
   }));
   $('defects').hidden = !r.defects.length;
@@ -247,6 +247,8 @@ const lanes = {
   token: 'waiting for a person', timer: 'retries', 'inspector:alert': 'alerts', 'inspector:publish': 'results', 'inspector:quarantine': 'quarantine',
   'inspector:review': 'reviews', 'inspector:close': 'closing', 'arn:aws:states:::aws-sdk:s3:putObject': 'pictures and records', 'arn:aws:states:::sqs:sendMessage': 'queue messages',
 };
+// A score is never rounded up: at or above a limit must look so.
+const score = x => (Math.floor(x * 100 + 1e-4) / 100).toFixed(2);
 const marks = { ok: 'pass', degraded: 'unsure', down: 'fail' };
 function health(s) {
   status = s;
