@@ -157,7 +157,7 @@ type Station struct {
 
 // A Blob names bytes of evidence that the store keeps.
 type Blob struct {
-	Kind   string `json:"kind"` // image (as captured), overlay (with defects drawn)
+	Kind   string `json:"kind"` // image (as captured), overlay (with defects drawn, on demand)
 	Path   string `json:"path"` // below the evidence folder, slash-separated
 	Type   string `json:"type"` // media type
 	Size   int64  `json:"size"` // bytes

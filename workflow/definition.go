@@ -6,7 +6,7 @@ import _ "embed"
 // States Language. Its input is
 //
 //	{"inspection": {…},                                  an inspector.Inspection
-//	 "evidence": {"image": "evidence:PATH", "overlay": "evidence:PATH"},   absent without evidence
+//	 "evidence": {"image": "evidence:PATH"},               without image if there is no picture
 //	 "station": {"site": "…", "line": "…", "device": "…"},
 //	 "topics": {"result": "…", "alert": "…"},
 //	 "upstream": {"bucket": "…", "prefix": "…", "queue": "…"}}

@@ -68,7 +68,8 @@ func program(t *testing.T, env []string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	soak, _ := time.ParseDuration(os.Getenv("INSPECTOR_SOAK"))
+	ctx, cancel := context.WithTimeout(context.Background(), soak+5*time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Env = append(append(os.Environ(), "RUN_AS_INSPECTOR=1"), env...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +13,7 @@ import (
 
 	"inspector"
 	"inspector/camera"
+	"inspector/classify"
 	"inspector/store"
 	"inspector/web"
 	"inspector/workflow"
@@ -74,16 +76,45 @@ func (b *backend) Evidence(ctx context.Context, id, kind string) (io.ReadSeekClo
 	if err != nil {
 		return nil, inspector.Blob{}, meaning(err)
 	}
-	n := slices.IndexFunc(blobs, func(e inspector.Blob) bool { return e.Kind == kind })
+	n := slices.IndexFunc(blobs, func(e inspector.Blob) bool { return e.Kind == "image" })
 	if n < 0 {
-		return nil, inspector.Blob{}, fmt.Errorf("%w: inspection %s keeps no %s", web.ErrNotFound, id, kind)
+		return nil, inspector.Blob{}, fmt.Errorf("%w: inspection %s keeps no picture", web.ErrNotFound, id)
 	}
 	f, err := b.store.OpenEvidence(blobs[n].Path)
 	if err != nil {
 		return nil, inspector.Blob{}, meaning(err)
 	}
-	return f, blobs[n], nil
+	if kind == "image" {
+		return f, blobs[n], nil
+	}
+	defer f.Close()
+	return b.overlay(ctx, id, f)
 }
+
+// overlay draws the defects on the picture. It is drawn when it is asked for:
+// the line has no time for it, and picture and boxes say all.
+func (b *backend) overlay(ctx context.Context, id string, image io.Reader) (io.ReadSeekCloser, inspector.Blob, error) {
+	r, err := b.store.Inspection(ctx, id)
+	if err != nil {
+		return nil, inspector.Blob{}, meaning(err)
+	}
+	data, err := io.ReadAll(image)
+	if err != nil {
+		return nil, inspector.Blob{}, err
+	}
+	p, err := camera.Decode(data, maxStill)
+	if err != nil {
+		return nil, inspector.Blob{}, err
+	}
+	drawn, err := classify.Overlay(p, r.Defects)
+	sum := sha256.Sum256(drawn)
+	return memory{bytes.NewReader(drawn)}, inspector.Blob{Kind: "overlay", Type: "image/jpeg", Size: int64(len(drawn)), SHA256: hex.EncodeToString(sum[:])}, err
+}
+
+// memory is bytes that need no closing.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
 
 func (b *backend) Inspect(ctx context.Context, t inspector.Trigger, picture []byte) (inspector.Inspection, error) {
 	p, err := camera.Decode(picture, maxStill)

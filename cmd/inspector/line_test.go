@@ -17,6 +17,7 @@ import (
 
 	"inspector"
 	"inspector/board"
+	"inspector/camera"
 	"inspector/classify"
 	"inspector/web"
 )
@@ -68,6 +69,12 @@ func TestSimulatedLine(t *testing.T) {
 	image, err := imageOf(i.Inspection)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, kind := range []string{"image", "overlay"} {
+		code, b := a.do(http.MethodGet, "/api/v1/inspections/"+alert.ID+"/evidence/"+kind, "", nil)
+		if p, err := camera.Decode(b, maxStill); code != http.StatusOK || err != nil || p.Width != simulatedSize {
+			t.Errorf("%s: %d, %d pixels wide, %v", kind, code, p.Width, err)
+		}
 	}
 	a.until("the board is forwarded and quarantined", func() bool {
 		kept := filepath.Join(dir, "upstream", "inspections", "boards", alert.ID)

@@ -370,7 +370,7 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 	return i
 }
 
-// evidence draws the pictures that the inspection needs. The caller holds j.mu.
+// evidence is the picture that the inspection needs. The caller holds j.mu.
 func (l *line) evidence(j *job, i inspector.Inspection) ([]store.Evidence, error) {
 	if !j.held || i.Verdict == inspector.Pass && !l.passes {
 		return nil, nil
@@ -379,13 +379,5 @@ func (l *line) evidence(j *job, i inspector.Inspection) ([]store.Evidence, error
 	if err != nil {
 		return nil, err
 	}
-	out := []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: image}}
-	if len(i.Defects) == 0 {
-		return out, nil
-	}
-	overlay, err := classify.Overlay(j.frame.Pixels, i.Defects)
-	if err != nil {
-		return nil, err
-	}
-	return append(out, store.Evidence{Kind: "overlay", Type: "image/jpeg", Data: overlay}), nil
+	return []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: image}}, nil
 }
