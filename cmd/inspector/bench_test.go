@@ -34,8 +34,8 @@ import (
 	"inspector/workflow/asl"
 )
 
-// drawnBoards are n different boards before the camera of the simulated line;
-// every twentieth, and the first, has defects.
+// drawnBoards are n different boards in front of the camera of the simulated line;
+// the first has defects, and so has every one that defectsEvery divides.
 func drawnBoards(b *testing.B, n, defectsEvery int) (out []inspector.Pixels) {
 	b.Helper()
 	design, err := board.New(defaults().Simulated.Seed, simulatedSize)
@@ -220,7 +220,7 @@ func verdictNo(b *testing.B, page string, n int) spent {
 	}
 }
 
-// stills are recorded boards as JPEG files, and the same boards as a film.
+// recorded gives a folder of boards as JPEG files, and the same boards as a film.
 func recorded(b *testing.B) (folder, film string) {
 	b.Helper()
 	dir := b.TempDir()

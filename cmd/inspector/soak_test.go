@@ -86,7 +86,7 @@ func TestSoakMemory(t *testing.T) {
 		case <-tick.C:
 			samples = append(samples, resident(t, pid))
 		case <-a.ended:
-			t.Fatalf("the appliance ended:\n%s", a.logs)
+			t.Fatalf("the appliance ended (%v):\n%s", a.cmd.ProcessState, a.logs)
 		}
 	}
 	a.until("everything is delivered", a.idle)
