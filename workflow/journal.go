@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"time"
 
 	"inspector/workflow/asl"
@@ -45,7 +46,9 @@ type Work struct {
 }
 
 // Key names the effect of the work, the same on every attempt.
-func (w Work) Key() string { return key(w.Execution, w.State, w.Command) }
+func (w Work) Key() string {
+	return w.Execution + "/" + w.State + "/" + strconv.FormatInt(w.Command, 10)
+}
 
 // A Transition is what one event did to one execution. A journal makes all of
 // it durable, or nothing. End is applied before Begin: a retry ends a command
