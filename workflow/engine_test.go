@@ -518,3 +518,57 @@ func TestJournalTrouble(t *testing.T) {
 		}
 	})
 }
+
+// A lane reads the journal when it may hold something to start, and not else:
+// work that comes while the lane is full begins as soon as there is room, and
+// a piece of work that ends with nothing behind it costs no reading.
+func TestLaneReadsTheJournalWhenItMayHoldWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newMemory()
+		full := make(chan struct{})
+		var done atomic.Int32
+		e := newEngine(j, handlers{"r": func(context.Context, workflow.Task) (json.RawMessage, error) {
+			<-full
+			done.Add(1)
+			return nil, nil
+		}})
+		hash := deploy(t, e, oneTask)
+		defer run(t, e)()
+		for i := range 4 {
+			must(t, e.Start(t.Context(), hash, fmt.Sprint("first", i), nil))
+			synctest.Wait()
+		}
+		for i := range 6 {
+			must(t, e.Start(t.Context(), hash, fmt.Sprint("second", i), nil))
+			synctest.Wait()
+		}
+		close(full)
+		synctest.Wait()
+		if n := done.Load(); n != 10 {
+			t.Errorf("%d of 10 pieces of work are done without waiting", n)
+		}
+		before := j.dues
+		for i := range 10 {
+			must(t, e.Start(t.Context(), hash, fmt.Sprint("alone", i), nil))
+			synctest.Wait()
+		}
+		if n := j.dues - before; n != 10 {
+			t.Errorf("the journal was read %d times for 10 pieces of work that came alone", n)
+		}
+	})
+}
+
+// A journal that cannot be read for a moment holds work up for no longer.
+func TestLaneReadsAgainAfterTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newMemory()
+		e := newEngine(j, handlers{"r": func(context.Context, workflow.Task) (json.RawMessage, error) { return nil, nil }})
+		hash := deploy(t, e, oneTask)
+		must(t, e.Start(t.Context(), hash, "x", nil))
+		e = newEngine(j, handlers{"r": func(context.Context, workflow.Task) (json.RawMessage, error) { return nil, nil }}) // has x not in memory
+		j.unread = 3
+		defer run(t, e)()
+		time.Sleep(10 * time.Second)
+		wantStatus(t, e, "x", asl.StatusSucceeded)
+	})
+}

@@ -23,6 +23,7 @@ type lane struct {
 	breaker breaker
 	trouble Trouble // of the tripped breaker
 	broken  bool    // the journal could not be read, and this was logged
+	more    bool    // the journal may hold work that is due and not being done
 }
 
 // A place names work in flight.
@@ -99,7 +100,7 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 		}
 	}
 	switch {
-	case started > 0 || len(due) == free+len(busy):
+	case l.left(len(due) == free+len(busy)):
 		return longestSleep // the end of one of them wakes the lane
 	case next.IsZero():
 		return longestSleep
@@ -115,6 +116,7 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free int, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.more = true // until the journal has been read
 	busy, free = maps.Clone(l.doing), l.concurrency-len(l.doing)
 	switch {
 	case free <= 0:
@@ -130,6 +132,14 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	return busy, 1, 0
 }
 
+// left notes whether the journal, just read, held more than could be started.
+func (l *lane) left(more bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.more = more
+	return more
+}
+
 func (l *lane) troubled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -140,6 +150,7 @@ func (l *lane) troubled() bool {
 func (l *lane) unread(ctx context.Context, err error) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.more = true
 	if ctx.Err() == nil && !l.broken {
 		l.broken = true
 		l.engine.log.Error("cannot read the work that is due; trying again", "lane", l.name, "err", err)
@@ -166,14 +177,18 @@ func (l *lane) begin(w Work, probe bool, cancel context.CancelCauseFunc) {
 }
 
 // finish comes after the work is recorded, so that it is never started twice.
+// The journal is read again only if that can be of use.
 func (l *lane) finish(w Work, probe bool) {
 	l.mu.Lock()
 	delete(l.doing, place{w.Execution, w.Command})
 	if probe {
 		l.probes--
 	}
+	look := probe || l.more
 	l.mu.Unlock()
-	l.signal()
+	if look {
+		l.signal()
+	}
 }
 
 var errWithdrawn = errors.New("the execution no longer asks for it")

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type memory struct {
 	before      func(t workflow.Transition) error      // may refuse
 	after       func(t workflow.Transition, did error) // looks on
 	dues        int
+	unread      int // loads to refuse
 }
 
 func newMemory() *memory {
@@ -78,6 +80,10 @@ func (m *memory) append(t workflow.Transition) error {
 func (m *memory) Load(_ context.Context, id string) (workflow.Execution, []asl.Event, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.unread > 0 {
+		m.unread--
+		return workflow.Execution{}, nil, errors.New("input/output error")
+	}
 	x, ok := m.executions[id]
 	if !ok {
 		return x, nil, workflow.ErrNotFound

@@ -49,6 +49,9 @@ func logger(c LogConfig, w io.Writer) *slog.Logger {
 func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err error) {
 	started := time.Now()
 	classify.SetThreads(1) // the model has the other cores
+	if err := background(); err != nil {
+		log.Warn("the model has no precedence over other work", "err", err)
+	}
 	judges, err := openJudges(c, nil)
 	if err != nil {
 		return err

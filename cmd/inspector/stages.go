@@ -218,9 +218,11 @@ func (l *line) prepare(ctx context.Context, from <-chan *job, to chan<- *job) er
 }
 
 func (l *line) infer(ctx context.Context, from <-chan *job, to chan<- *job) error {
-	return l.stage(ctx, from, to, func(j *job) (err error) {
-		j.out, err = j.judge.Infer(ctx, j.in)
-		return err
+	return foreground(func() error {
+		return l.stage(ctx, from, to, func(j *job) (err error) {
+			j.out, err = j.judge.Infer(ctx, j.in)
+			return err
+		})
 	})
 }
 
