@@ -120,7 +120,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		wake:  engine.Wake, seen: show(page, started, log),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality,
 	})
-	back.line, health.line = conveyor, conveyor
+	back.line, health.line, health.broker = conveyor, conveyor, broker
 	if err := conveyor.recover(ctx); err != nil {
 		return err
 	}
