@@ -26,6 +26,7 @@ type Recipe struct {
 	Name        string
 	Golden      inspector.Pixels   // a known-good board; needed if the model compares with one. Not kept.
 	Goldens     []inspector.Pixels // more of them: each board is compared with the one most like it. Not kept.
+	Tolerance   inspector.Pixels   // how much good boards differ from Golden, grey levels at each place; may be empty. Not kept.
 	Align       bool               // lay boards over the golden one; a board that cannot be is unsure
 	Copper      Tone               // needed if the model binarises
 	Limits      Limits             // zero: the model's defaults

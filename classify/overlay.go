@@ -1,7 +1,12 @@
 package classify
 
 import (
+	"fmt"
+	"image"
+	"image/color"
 	"time"
+
+	"gocv.io/x/gocv"
 
 	"inspector"
 )
@@ -81,7 +86,7 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, er
 		p.spread(in.data, p.model.Colours(), golden)
 	}
 	if in.lie.place != home {
-		px, err = in.scratch.layers.fetch(&in.lie.place, px, golden)
+		px, err = in.scratch.layers.fetch(&in.lie.place, px, golden, p.model.Binarise)
 	}
 	in.lie.took = time.Since(begun)
 	return px, err
@@ -104,4 +109,89 @@ func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) 
 		}
 	}
 	return best, err
+}
+
+// fetch lays the picture's pixels where the golden board has them, in the
+// layers' own memory; what the picture does not show is the golden board's. A
+// plate stays one.
+func (s *layers) fetch(p *place, px, golden inspector.Pixels, plate bool) (inspector.Pixels, error) {
+	s.warped = room(s.warped, len(px.Data))
+	border := gocv.BorderReplicate
+	if golden.Channels == px.Channels {
+		copy(s.warped, golden.Data)
+		border = gocv.BorderTransparent
+	}
+	to := px
+	to.Data = s.warped
+	m := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
+	defer m.Close()
+	for i, v := range p.pixels(px.Width, px.Height) {
+		m.SetDoubleAt(i/3, i%3, v)
+	}
+	return to, convert("align", px, to, func(src gocv.Mat, dst *gocv.Mat) error {
+		err := gocv.WarpAffineWithParams(src, dst, m, image.Pt(px.Width, px.Height), gocv.InterpolationLinear|gocv.WarpInverseMap, border, color.RGBA{})
+		if plate && err == nil {
+			gocv.Threshold(*dst, dst, 127, 255, gocv.ThresholdBinary)
+		}
+		return err
+	})
+}
+
+// An allowance says how much the good boards' samples at one place differ from
+// the golden board's.
+type allowance struct {
+	at   int32
+	most uint8
+}
+
+// allowances are those of the recipe, at the places where there is any.
+func (p *preparer) allowances(r Recipe) (out []allowance, err error) {
+	px := r.Tolerance
+	if len(px.Data) == 0 {
+		return nil, nil
+	}
+	if err := px.Check(); err != nil {
+		return nil, fmt.Errorf("tolerance: %w", err)
+	}
+	var s scratch
+	if px, err = s.single(s.pack(px)); err != nil {
+		return nil, fmt.Errorf("tolerance: %w", err)
+	}
+	if px.Width != p.model.Width || px.Height != p.model.Height {
+		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
+			return nil, fmt.Errorf("tolerance: %w", err)
+		}
+	}
+	for i, v := range px.Data {
+		if v > 0 {
+			out = append(out, allowance{int32(i), v})
+		}
+	}
+	return out, nil
+}
+
+// forgive makes samples of px, which lies over the first golden board, equal to
+// that board's where good boards differ as much. It writes to the input's own
+// memory only.
+func (p *preparer) forgive(in *Input, px inspector.Pixels) inspector.Pixels {
+	if len(p.allowed) == 0 || in.lie.golden != 0 {
+		return px
+	}
+	if !p.model.Binarise && in.lie.place == home { // it may be the camera's memory
+		in.scratch.plate = append(in.scratch.plate[:0], px.Data...)
+		px.Data = in.scratch.plate
+	}
+	golden := p.goldens[0].px
+	if golden.Channels != px.Channels {
+		return px
+	}
+	for _, a := range p.allowed {
+		for c := range px.Channels {
+			i := int(a.at)*px.Channels + c
+			if have, want := int(px.Data[i]), int(golden.Data[i]); max(have-want, want-have) <= int(a.most) {
+				px.Data[i] = golden.Data[i]
+			}
+		}
+	}
+	return px
 }

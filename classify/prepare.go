@@ -19,6 +19,7 @@ type preparer struct {
 	numbers [3][256]float32 // of each sample, by colour channel of the model
 	blank   []float32       // an input without its picture: the golden board alone
 	goldens []reference     // none if the model needs none
+	allowed []allowance     // of the first golden board
 	align   bool
 }
 
@@ -54,7 +55,9 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 		pr.goldens = append(pr.goldens, g)
 	}
 	pr.spread(pr.blank, in.Colours(), pr.goldens[0].px)
-	return pr, nil
+	var err error
+	pr.allowed, err = pr.allowances(r)
+	return pr, err
 }
 
 func (p *preparer) newInput() *Input {
@@ -71,6 +74,7 @@ func (p *preparer) fill(in *Input, px inspector.Pixels) error {
 		if px, err = p.overlay(in, px); err != nil {
 			return err
 		}
+		px = p.forgive(in, px)
 	}
 	p.spread(in.data, 0, px)
 	return nil
