@@ -37,6 +37,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
 
   inspector run [--config FILE]              the appliance; without FILE a simulated line
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
+  inspector recipe learn [flags] RECIPE      make a recipe from stills of good and bad boards
+  inspector recipe example FOLDER            draw such stills, to try it
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
   inspector healthcheck [URL]                ask a running appliance whether it is ready
@@ -57,6 +59,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = runCommand(ctx, args, env, stdout, stderr)
 	case "inspect":
 		err = inspectCommand(ctx, args, env, stdout, stderr)
+	case "recipe":
+		err = recipeCommand(ctx, args, env, stdout, stderr)
 	case "config":
 		err = configCommand(args, env, stdout, stderr)
 	case "doctor":

@@ -76,6 +76,15 @@ func (r *region) UnmarshalYAML(n *yaml.Node) error {
 	return fmt.Errorf("line %d: a region is a rectangle [left, top, right, bottom] or a polygon [[x, y], [x, y], [x, y]] of three points or more, in pixels of the golden picture", n.Line)
 }
 
+// MarshalYAML writes the polygon.
+func (r region) MarshalYAML() (any, error) {
+	var points [][]float32
+	for _, p := range r.outline {
+		points = append(points, []float32{p.X, p.Y})
+	}
+	return points, nil
+}
+
 // readRecipe gives the recipe of a file, or every fault of it at once, each
 // with file and line.
 func readRecipe(file string) (r recipe, err error) {
