@@ -227,6 +227,24 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
+// None of 100 says that it is less than 3.6 %, not that it is never.
+func TestIntervalOfNone(t *testing.T) {
+	boards := make([]Board, 100)
+	for i := range boards {
+		boards[i].Verdict = inspector.Pass
+	}
+	have := Summarise(boards, nil, policy, true).Intervals
+	near(t, "least", have["false_call_boards"][0], 0)
+	near(t, "most", have["false_call_boards"][1], 1-math.Pow(.025, .01))
+	if _, ok := have["escape_boards"]; ok {
+		t.Error("an interval of bad boards, of which there are none")
+	}
+	for i := range boards {
+		boards[i].Truth = []inspector.Defect{defect("A", 1, 0, 0, 1, 1)}
+	}
+	near(t, "least of all", Summarise(boards, nil, policy, true).Intervals["escape_boards"][0], math.Pow(.025, .01))
+}
+
 func TestCurveIsThinned(t *testing.T) {
 	b := Board{}
 	for i := range 1000 {

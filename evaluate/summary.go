@@ -2,7 +2,9 @@ package evaluate
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"inspector"
@@ -225,4 +227,12 @@ func confuse(boards []Board, classes []string, p Policy) Confusion {
 		}
 	}
 	return c
+}
+
+// Classes are those measured, in the order in which they are shown.
+func (s Summary) Classes() []string {
+	if s.Confusion.Classes != nil {
+		return s.Confusion.Classes
+	}
+	return slices.Sorted(maps.Keys(s.PerClass))
 }

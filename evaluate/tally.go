@@ -152,7 +152,36 @@ func (t tally) intervals() map[string]Interval {
 		slices.Sort(values)
 		out[name] = Interval{Number(quantile(values, 0.025)), Number(quantile(values, 0.975))}
 	}
+	t.widen(out)
 	return out
+}
+
+// widen gives an interval to a share of boards that is 0 or 1, of which every
+// resample is the same: the exact one (Clopper and Pearson).
+func (t tally) widen(out map[string]Interval) {
+	var good, bad, called, missed int
+	for i, b := range t.atFail {
+		switch {
+		case b.good && b.called:
+			good, called = good+1, called+1
+		case b.good:
+			good++
+		case t.atPass[i].called:
+			bad++
+		default:
+			bad, missed = bad+1, missed+1
+		}
+	}
+	for name, part := range map[string][2]int{"false_call_boards": {called, good}, "escape_boards": {missed, bad}} {
+		reach := Number(1 - math.Pow(0.025, 1/float64(part[1])))
+		switch {
+		case part[1] == 0:
+		case part[0] == 0:
+			out[name] = Interval{0, reach}
+		case part[0] == part[1]:
+			out[name] = Interval{1 - reach, 1}
+		}
+	}
 }
 
 // quantile of sorted values, with what lies between two in proportion.

@@ -37,6 +37,7 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
 
   inspector run [--config FILE]              the appliance; without FILE a simulated line
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
+  inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
   inspector healthcheck [URL]                ask a running appliance whether it is ready
@@ -57,6 +58,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = runCommand(ctx, args, env, stdout, stderr)
 	case "inspect":
 		err = inspectCommand(ctx, args, env, stdout, stderr)
+	case "eval":
+		err = evalCommand(ctx, args, env, stdout, stderr)
 	case "config":
 		err = configCommand(args, env, stdout, stderr)
 	case "doctor":
