@@ -251,8 +251,8 @@ func TestCurveIsThinned(t *testing.T) {
 		b.Truth = append(b.Truth, defect("A", 1, float32(20*i), 0, float32(20*i+10), 10))
 		b.Found = append(b.Found, defect("A", 1-float32(i)/1000, float32(20*i), 0, float32(20*i+10), 10))
 	}
-	c := rank([]Board{b}, "A", loose).curve(100)
-	if len(c) != 100 || c[0].Recall != .01 || c[99].Recall != 1 {
+	c := rank([]Board{b}, "A", loose).curve(.0099)
+	if len(c) != 101 || c[0].Recall != .001 || c[1].Recall != .011 || c[100].Recall != 1 {
 		t.Errorf("%d points from %v to %v", len(c), c[0], c[len(c)-1])
 	}
 }

@@ -107,9 +107,9 @@ type Point struct {
 	Score     Number `json:"score"`
 }
 
-// curve gives at most limit points from the highest score down, the last among
-// them.
-func (r ranking) curve(limit int) (out []Point) {
+// curve goes from the highest score down to the last, in steps of at least step
+// along recall and precision.
+func (r ranking) curve(step float64) (out []Point) {
 	n := 0
 	for _, t := range r.truth {
 		n += t
@@ -125,13 +125,10 @@ func (r ranking) curve(limit int) (out []Point) {
 		if i+1 < len(r.calls) && r.calls[i+1].score == c.score {
 			continue // no limit lies between them
 		}
-		out = append(out, Point{Number(float64(right) / float64(n)), Number(float64(right) / float64(i+1)), Number(c.score)})
+		p := Point{Number(float64(right) / float64(n)), Number(float64(right) / float64(i+1)), Number(c.score)}
+		if k := len(out) - 1; k < 0 || i+1 == len(r.calls) || math.Abs(float64(p.Recall-out[k].Recall))+math.Abs(float64(p.Precision-out[k].Precision)) >= step {
+			out = append(out, p)
+		}
 	}
-	if len(out) <= limit {
-		return out
-	}
-	for i := range limit {
-		out[i] = out[(i+1)*len(out)/limit-1] // reads ahead of what it writes
-	}
-	return out[:limit]
+	return out
 }

@@ -101,8 +101,9 @@ type view struct {
 }
 
 type drawn struct {
-	X, Y, W, H float64
-	Kind, Text string
+	X, Y, W, H   float64
+	TextX, TextY float64
+	Kind, Text   string
 }
 
 func pageOf(s Summary, boards []Board, exhibits []Exhibit) page {
@@ -147,11 +148,13 @@ func tiles(s Summary) []tile {
 		{"mAP, IoU > 0.33", s.MAP33.String(), note("map33")},
 		{"mAP, IoU > 0.5", s.MAP50.String(), note("map50")},
 		{"F at fail", s.FScore.String(), note("f_score")},
-		{"defects found, any class", s.DefectRecall.Percent(), percents("defect_recall")},
+		{"defects found", s.DefectRecall.Percent(), percents("defect_recall")},
 		{"good boards failed", s.FalseCallBoards.Percent(), percents("false_call_boards")},
 		{"bad boards passed", s.EscapeBoards.Percent(), percents("escape_boards")},
 	}
 }
+
+const lettersIn = 14 // the height of a picture
 
 const chartSize = 320.0 // of the axes, in units of the drawing
 
@@ -215,7 +218,7 @@ func cardOf(e Exhibit, b Board) card {
 			continue
 		}
 		v := view{
-			Name: []string{"tested", "golden"}[i], X: p.Part.Min.X, Y: p.Part.Min.Y, W: p.Part.Dx(), H: p.Part.Dy(), Text: float64(p.Part.Dy()) / 14,
+			Name: []string{"tested", "golden"}[i], X: p.Part.Min.X, Y: p.Part.Min.Y, W: p.Part.Dx(), H: p.Part.Dy(), Text: float64(p.Part.Dy()) / lettersIn,
 			Source: template.URL("data:" + p.Type + ";base64," + base64.StdEncoding.EncodeToString(p.Data)),
 		}
 		if i == 0 {
@@ -226,18 +229,25 @@ func cardOf(e Exhibit, b Board) card {
 	return c
 }
 
-// boxes are those that a part of the picture shows.
+// boxes are those that a part of the picture shows. What is there is written
+// above its box, what was called below.
 func boxes(ds []inspector.Defect, kind string, part image.Rectangle) (out []drawn) {
+	letters := float64(part.Dy()) / lettersIn
 	for _, d := range ds {
 		b := d.Box
 		if int(b.Right) < part.Min.X || int(b.Left) > part.Max.X || int(b.Bottom) < part.Min.Y || int(b.Top) > part.Max.Y {
 			continue
 		}
-		text := d.Class
+		text, at := d.Class, float64(b.Top)-0.3*letters
 		if kind == "called" {
-			text = fmt.Sprintf("%s %.2f", d.Class, d.Score)
+			text, at = fmt.Sprintf("%s %.2f", d.Class, d.Score), float64(b.Bottom)+letters
 		}
-		out = append(out, drawn{float64(b.Left), float64(b.Top), float64(b.Right - b.Left), float64(b.Bottom - b.Top), kind, text})
+		wide := 0.6 * letters * float64(len(text)) // at most, of most letters
+		out = append(out, drawn{
+			X: float64(b.Left), Y: float64(b.Top), W: float64(b.Right - b.Left), H: float64(b.Bottom - b.Top), Kind: kind, Text: text,
+			TextX: max(min(float64(b.Left), float64(part.Max.X)-wide), float64(part.Min.X)+0.3*letters),
+			TextY: max(min(at, float64(part.Max.Y)-0.4*letters), float64(part.Min.Y)+letters),
+		})
 	}
 	return out
 }

@@ -128,8 +128,8 @@ type Stages struct {
 	Decode  Number `json:"decode"`
 }
 
-// curvePoints of a class are kept.
-const curvePoints = 100
+// curveStep is less than a line's width on a page.
+const curveStep = 0.01
 
 // Summarise measures boards that were judged by p. Classes are in the order in
 // which they are shown; a class that only boards know follows. Without boxes

@@ -119,7 +119,7 @@ func (t tally) class(i int, class string, boards []Board, p Policy, once []int) 
 	}
 	c.AP33, c.AP50 = Number(t.class33[i].averagePrecision(once)), Number(t.class50[i].averagePrecision(once))
 	c.Precision, c.Recall, c.FScore = share(right, c.Called), share(right, c.Defects), share(2*right, c.Called+c.Defects)
-	c.Curve33, c.Curve50 = t.class33[i].curve(curvePoints), t.class50[i].curve(curvePoints)
+	c.Curve33, c.Curve50 = t.class33[i].curve(curveStep), t.class50[i].curve(curveStep)
 	return c
 }
 

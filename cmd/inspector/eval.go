@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"inspector/classify"
@@ -113,16 +114,18 @@ func (e *evaluation) samples(o evalOptions, stderr io.Writer) ([]evaluate.Sample
 	}
 	samples := e.data.Spread(o.limit)
 	if o.goldensAsGood {
+		var goods []evaluate.Sample
 		seen := map[string]bool{}
-		for _, s := range samples[:len(samples):len(samples)] {
+		for _, s := range samples {
 			if good, ok := s.AsGood(); ok && !seen[good.Golden] {
 				seen[good.Golden] = true
-				samples = append(samples[:len(samples):len(samples)], good)
+				goods = append(goods, good)
 			}
 		}
-		if len(seen) == 0 {
+		if len(goods) == 0 {
 			return nil, errors.New("eval: --goldens-as-good, but the data set has no golden boards; say where they are with --golden")
 		}
+		samples = slices.Concat(samples, goods)
 	}
 	return samples, nil
 }
