@@ -32,6 +32,9 @@ type Board struct {
 // Good reports whether there is no defect on the board.
 func (b Board) Good() bool { return len(b.Truth) == 0 }
 
+// Unjudged reports whether nothing could be said about the board.
+func (b Board) Unjudged() bool { return b.Verdict == inspector.Unsure && len(b.Called) == 0 }
+
 // Limits are the scores at and above which a board fails, and below which it
 // passes.
 type Limits struct {

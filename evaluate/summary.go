@@ -157,9 +157,9 @@ func Summarise(boards []Board, classes []string, p Policy, boxes bool) Summary {
 		}
 		if b.Verdict == inspector.Unsure {
 			unsure++
-			if len(b.Called) == 0 {
-				s.Unjudged++
-			}
+		}
+		if b.Unjudged() {
+			s.Unjudged++
 		}
 		s.Defects += len(b.Truth)
 	}

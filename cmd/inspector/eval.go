@@ -88,6 +88,7 @@ func evalCommand(ctx context.Context, args []string, env func(string) string, st
 	if err != nil {
 		return exit{2, err}
 	}
+	tellUnjudged(stderr, boards)
 	if err := e.report(o, samples, boards, stdout); err != nil {
 		return exit{2, err}
 	}
@@ -95,6 +96,19 @@ func evalCommand(ctx context.Context, args []string, env func(string) string, st
 		return exit{2, fmt.Errorf("%d of %d boards could not be read and count as unsure:\n%w", len(unread), len(samples), errors.Join(unread[:min(len(unread), 10)]...))}
 	}
 	return nil
+}
+
+// tellUnjudged names the first of the boards about which the model said nothing.
+func tellUnjudged(stderr io.Writer, boards []evaluate.Board) {
+	var unjudged []evaluate.Board
+	for _, b := range boards {
+		if b.Unjudged() {
+			unjudged = append(unjudged, b)
+		}
+	}
+	if len(unjudged) > 0 {
+		fmt.Fprintf(stderr, "inspector: %d of %d boards are unsure without a call (--csv FILE names all), the first is %s: %s\n", len(unjudged), len(boards), unjudged[0].Name, unjudged[0].Reason)
+	}
 }
 
 // samples reads the data set.

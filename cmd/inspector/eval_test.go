@@ -9,6 +9,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -125,6 +126,73 @@ func TestEval(t *testing.T) {
 	}
 	if page, err := os.ReadFile(htmlFile); err != nil || !bytes.Contains(page, []byte("<polyline")) || !bytes.Contains(page, []byte("</html>")) {
 		t.Errorf("%s, %v", page, err)
+	}
+}
+
+// The same boards give the same figures, whatever the format.
+func TestEvalFormatsAgree(t *testing.T) {
+	pairs := drawPairs(t, 4)
+	d, err := evaluate.Open(pairs, evaluate.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var images, annotations []map[string]any
+	var categories []map[string]any
+	for i, c := range d.Classes {
+		categories = append(categories, map[string]any{"id": i, "name": c})
+	}
+	other := t.TempDir()
+	for _, folder := range []string{"images", "labels", "goldens"} {
+		if err := os.Mkdir(filepath.Join(other, folder), 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, s := range d.Samples {
+		truth, err := s.Truth(640, 640)
+		if err != nil {
+			t.Fatal(err)
+		}
+		images = append(images, map[string]any{"id": i, "file_name": s.Name + ".png"})
+		labels := ""
+		for _, d := range truth {
+			class := slices.Index(board.Classes(), d.Class)
+			w, h := d.Box.Right-d.Box.Left, d.Box.Bottom-d.Box.Top
+			annotations = append(annotations, map[string]any{"image_id": i, "category_id": class, "bbox": []float32{d.Box.Left, d.Box.Top, w, h}})
+			labels += fmt.Sprintf("%d %g %g %g %g\n", class, (d.Box.Left+w/2)/640, (d.Box.Top+h/2)/640, w/640, h/640)
+		}
+		for from, to := range map[string]string{s.Picture: "images", s.Golden: "goldens"} {
+			if err := os.Link(from, filepath.Join(other, to, s.Name+".png")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(other, "labels", s.Name+".txt"), []byte(labels), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"images": images, "annotations": annotations, "categories": categories})
+	if err != nil {
+		t.Fatal(err)
+	}
+	coco, yolo := filepath.Join(other, "boards.json"), filepath.Join(other, "data.yaml")
+	for file, text := range map[string]string{coco: string(text), yolo: "names: [" + strings.Join(board.Classes(), ", ") + "]\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	figures := map[string]string{}
+	for format, args := range map[string][]string{"deeppcb": {"--data", pairs}, "coco": {"--data", coco, "--golden", "goldens"}, "yolo": {"--data", other}} {
+		code, stdout, stderr := eval(t, append(args, "--json")...)
+		if code != 0 {
+			t.Fatalf("%s: exit %d: %s", format, code, stderr)
+		}
+		s := summaryOf(t, stdout)
+		if s["format"] != format {
+			t.Errorf("%s is read as %s", format, s["format"])
+		}
+		figures[format] = fmt.Sprint(s["map33"], s["map50"], s["f_score"], s["defect_recall"], s["false_call_boards"], s["confusion"], s["boards"])
+	}
+	if figures["coco"] != figures["deeppcb"] || figures["yolo"] != figures["deeppcb"] {
+		t.Errorf("%q", figures)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (e *evaluation) useRecipe(o evalOptions, folder string) (err error) {
 			}
 		}
 	}
-	e.settings = classify.Recipe{Name: e.recipe, Copper: o.tone(r), Limits: classify.Limits(e.pkg.Thresholds), ClassLimits: map[string]classify.Limits{}}
+	e.settings = classify.Recipe{Name: cmp.Or(e.recipe, "eval"), Copper: o.tone(r), Limits: classify.Limits(e.pkg.Thresholds), ClassLimits: map[string]classify.Limits{}}
 	if r.Limits != nil {
 		e.settings.Limits = classify.Limits(*r.Limits)
 	}
@@ -207,7 +208,7 @@ func (w *worker) classifier(golden string) (*classify.Classifier, error) {
 const unknownSize = 1 << 20
 
 // judge gives a board that is unsure, with its reason, if it could not be
-// judged. The error says that its files are at fault.
+// judged. An error says that its picture could not be read.
 func (w *worker) judge(ctx context.Context, s evaluate.Sample) (evaluate.Board, error) {
 	b := evaluate.Board{Name: s.Name, Verdict: inspector.Unsure}
 	p, err := readStill(s.Picture)
@@ -216,21 +217,21 @@ func (w *worker) judge(ctx context.Context, s evaluate.Sample) (evaluate.Board, 
 	} else {
 		b.Truth, _ = s.Truth(unknownSize, unknownSize) // cannot be outside
 	}
-	var c *classify.Classifier
-	if err == nil {
-		c, err = w.classifier(s.Golden)
-	}
 	if err != nil {
 		b.Reason = classify.Unsure(err).Reason
 		return b, err
 	}
-	r, found := w.ask(ctx, c, p)
+	r, found := w.ask(ctx, s.Golden, p)
 	b.Found, b.Called, b.Verdict, b.Reason, b.Timings = found, r.Defects, r.Verdict, r.Reason, r.Timings
 	return b, nil
 }
 
 // ask is Classify and all that was found besides.
-func (w *worker) ask(ctx context.Context, c *classify.Classifier, p inspector.Pixels) (classify.Result, []inspector.Defect) {
+func (w *worker) ask(ctx context.Context, golden string, p inspector.Pixels) (classify.Result, []inspector.Defect) {
+	c, err := w.classifier(golden)
+	if err != nil {
+		return classify.Unsure(err), nil
+	}
 	in, err := c.Prepare(p)
 	if err != nil {
 		return classify.Unsure(err), nil

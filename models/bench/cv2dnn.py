@@ -47,7 +47,7 @@ def loop(one):
 begun = time.perf_counter()
 net = cv2.dnn.readNetFromONNX(task["File"])
 result = {"Load": since(begun), "Whole": {}}
-blob = np.zeros((1, 2, size, size), np.float32)
+blob = (np.arange(2 * size * size) // 7 % 2).astype(np.float32).reshape(1, 2, size, size)
 
 
 def infer():
