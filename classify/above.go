@@ -6,8 +6,7 @@ import "inspector"
 // the recipe's limits, highest first. Out stays good for one Judge, before
 // which Above is called.
 func (c *Classifier) Above(out *Output, floor float32) ([]inspector.Defect, error) {
-	const unreachable = 2 // no score fails: order is by score alone
-	scored, err := c.decode.decode(out.data, out.width, out.height, limits{all: Limits{Fail: unreachable, Pass: floor}})
+	scored, err := c.decode.decode(out.data, out.width, out.height, limits{all: Limits{Fail: floor, Pass: floor}})
 	if err != nil {
 		return nil, err
 	}

@@ -245,6 +245,18 @@ func TestIntervalOfNone(t *testing.T) {
 	near(t, "least of all", Summarise(boards, nil, policy, true).Intervals["escape_boards"][0], math.Pow(.025, .01))
 }
 
+// No limit lies between equal scores, so the curve has no point there.
+func TestCurveOfEqualScores(t *testing.T) {
+	b := Board{
+		Truth: []inspector.Defect{defect("A", 1, 0, 0, 10, 10), defect("A", 1, 20, 0, 30, 10)},
+		Found: []inspector.Defect{defect("A", .5, 0, 0, 10, 10), defect("A", .5, 50, 0, 60, 10), defect("A", .5, 20, 0, 30, 10)},
+	}
+	c := rank([]Board{b}, "A", loose).curve(.01)
+	if len(c) != 1 || c[0] != (Point{1, Number(2. / 3), .5}) {
+		t.Errorf("%v; want one point", c)
+	}
+}
+
 func TestCurveIsThinned(t *testing.T) {
 	b := Board{}
 	for i := range 1000 {

@@ -21,7 +21,7 @@ func TestHTML(t *testing.T) {
 	s.Model, s.Data, s.Runtime = "pcb/1.0.0@abc", "some <boards>", "onnxruntime"
 	var exhibits []Exhibit
 	for _, m := range Worst(boards, 5) {
-		part := image.Rect(0, 0, 128, 128)
+		part := image.Rect(3, 4, 131, 132)
 		exhibits = append(exhibits, Exhibit{m, Picture{part, "image/png", []byte("tested")}, Picture{part, "image/png", []byte("golden")}})
 	}
 	if len(exhibits) != 2 {
@@ -33,7 +33,7 @@ func TestHTML(t *testing.T) {
 	}
 	page := b.String()
 	for _, want := range []string{
-		"pcb/1.0.0@abc", "some &lt;boards&gt;", "0.833", "&lt;script&gt;", "false call</span>: A 0.80", "wrong class</span>: B 0.95, is A", "data:image/png;base64,dGVzdGVk", "<polyline", "B 0.95</text>",
+		"pcb/1.0.0@abc", "some &lt;boards&gt;", "0.833", "&lt;script&gt;", "false call</span>: A 0.80", "wrong class</span>: B 0.95, is A", "data:image/png;base64,dGVzdGVk", "<polyline", "B 0.95</text>", `viewBox="3 4 128 128"><image x="3" y="4"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %q", want)

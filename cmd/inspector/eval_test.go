@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image"
+	jpegs "image/jpeg"
 	"image/png"
 	"os"
 	"path/filepath"
@@ -241,6 +242,10 @@ func TestEvalByRecipe(t *testing.T) {
 	if limits["pass"] != .01 || limits["classes"].(map[string]any)["open"].(map[string]any)["fail"] != .998 {
 		t.Errorf("limits %v", limits)
 	}
+	code, stdout, _ = eval(t, "--data", boards, "--recipe", recipe, "--json", "--goldens-as-good")
+	if s := summaryOf(t, stdout); code != 0 || s["boards"] != 3. || s["good_boards"] != 2. {
+		t.Errorf("exit %d, %s; want the one golden board once", code, stdout)
+	}
 	code, _, stderr = eval(t, "--data", boards, "--recipe", recipe, "--copper", "green")
 	if code != 2 || !strings.Contains(stderr, `not "green"`) {
 		t.Errorf("exit %d: %s", code, stderr)
@@ -329,8 +334,15 @@ func TestCut(t *testing.T) {
 		t.Errorf("%s of %v with %d", x.Type, m.Bounds(), r>>8)
 	}
 	colour := inspector.Pixels{Width: 16, Height: 16, Channels: 3, Stride: 50, Data: make([]byte, 800)}
-	if x := cut(colour, image.Rect(8, 8, 16, 16)); x.Type != "image/jpeg" || len(x.Data) == 0 {
-		t.Errorf("%s of %d bytes", x.Type, len(x.Data))
+	for y := 8; y < 16; y++ {
+		copy(colour.Data[y*50+8*3:], bytes.Repeat([]byte{255}, 8*3))
+	}
+	x = cut(colour, image.Rect(8, 8, 16, 16))
+	if m, err = jpegs.Decode(bytes.NewReader(x.Data)); err != nil {
+		t.Fatal(err)
+	}
+	if r, _, _, _ := m.At(1, 1).RGBA(); x.Type != "image/jpeg" || m.Bounds() != image.Rect(0, 0, 8, 8) || r>>8 < 250 {
+		t.Errorf("%s of %v with %d", x.Type, m.Bounds(), r>>8)
 	}
 	if x := (evaluate.Exhibit{Tested: cut(p, image.Rectangle{})}); len(x.Tested.Data) != 0 {
 		t.Error("nothing has pixels")
