@@ -39,6 +39,7 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
   inspector recipe learn [flags] RECIPE      make a recipe from stills of good and bad boards
   inspector recipe example FOLDER            draw such stills, to try it
+  inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
   inspector healthcheck [URL]                ask a running appliance whether it is ready
@@ -61,6 +62,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = inspectCommand(ctx, args, env, stdout, stderr)
 	case "recipe":
 		err = recipeCommand(ctx, args, env, stdout, stderr)
+	case "eval":
+		err = evalCommand(ctx, args, env, stdout, stderr)
 	case "config":
 		err = configCommand(args, env, stdout, stderr)
 	case "doctor":
