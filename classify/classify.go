@@ -67,6 +67,9 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 		}
 		faults = append(faults, r.ClassLimits[label].check("limits for "+label))
 	}
+	if c.decode.size == 0 {
+		faults = append(faults, fmt.Errorf("%s names no outputs", p.ID()))
+	}
 	var err error
 	if c.prepare, err = newPreparer(p, r); err != nil {
 		faults = append(faults, err)
@@ -79,7 +82,7 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 
 // An Input is one board in the form of the model. It is good for one Infer.
 type Input struct {
-	data          []float32
+	data          []float32 // of each view
 	scratch       scratch
 	width, height int // of the picture
 	took          time.Duration
@@ -87,8 +90,8 @@ type Input struct {
 
 // An Output is what the model said about one board. It is good for one Judge.
 type Output struct {
-	data           []float32
-	width, height  int // of the picture
+	data           []float32 // of each view
+	width, height  int       // of the picture
 	prepare, infer time.Duration
 }
 
@@ -139,12 +142,16 @@ func (c *Classifier) Infer(ctx context.Context, in *Input) (*Output, error) {
 	select {
 	case out = <-c.outputs:
 	default:
-		out = &Output{data: make([]float32, c.decode.size)}
+		out = &Output{}
 	}
 	begun := time.Now()
-	if err := c.session.Run(ctx, in.data, out.data); err != nil {
-		recycle(c.outputs, out)
-		return nil, fmt.Errorf("infer: %w", err)
+	views, numbers := len(in.data)/c.prepare.size, c.decode.size
+	out.data = slices.Grow(out.data[:0], views*numbers)[:views*numbers]
+	for i := range views {
+		if err := c.session.Run(ctx, in.data[i*c.prepare.size:][:c.prepare.size], out.data[i*numbers:][:numbers]); err != nil {
+			recycle(c.outputs, out)
+			return nil, fmt.Errorf("infer: %w", err)
+		}
 	}
 	out.width, out.height, out.prepare, out.infer = in.width, in.height, in.took, time.Since(begun)
 	return out, nil
@@ -193,7 +200,9 @@ func (c *Classifier) Classify(ctx context.Context, p inspector.Pixels) Result {
 // Warm runs the model once on the golden board alone, so that the first board
 // does not pay for the first run, and reports whether its output makes sense.
 func (c *Classifier) Warm(ctx context.Context) error {
-	out, err := c.Infer(ctx, c.prepare.newInput())
+	in := c.prepare.newInput()
+	in.data = in.data[:c.prepare.size] // the first tile, if there are several
+	out, err := c.Infer(ctx, in)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}

@@ -16,20 +16,23 @@ import (
 type preparer struct {
 	model   model.Input
 	copper  Tone
+	decode  model.Decode
 	numbers [3][256]float32 // of each sample, by colour channel of the model
 	blank   []float32       // an input without its picture: the golden board alone
+	size    int             // numbers of one view
+	golden  image.Point     // size of the golden board's picture; zero without one
 }
 
 // scratch is the memory of one input on its way; it grows to the largest
 // picture and is then reused.
-type scratch struct{ packed, grey, resized, plate []byte }
+type scratch struct{ packed, grey, resized, plate, padded, tile []byte }
 
 func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	in := p.Input()
-	pr := &preparer{model: in, copper: r.Copper, blank: make([]float32, p.InputSize())}
+	pr := &preparer{model: in, copper: r.Copper, decode: p.Decode, size: p.InputSize(), blank: make([]float32, p.InputSize())}
 	for c := range in.Colours() {
 		for v := range 256 {
-			pr.numbers[c][v] = (float32(v) - in.Mean[c]) * in.Scale[c]
+			pr.numbers[c][v] = in.Number(c, uint8(v))
 		}
 	}
 	if in.Binarise && r.Copper != Dark && r.Copper != Bright {
@@ -41,9 +44,11 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	if len(r.Golden.Data) == 0 {
 		return nil, fmt.Errorf("%s compares with a golden board: the recipe must give the picture of a good one", p.ID())
 	}
-	if err := pr.put(pr.blank, in.Colours(), &scratch{}, r.Golden); err != nil {
+	golden := &Input{data: pr.blank}
+	if err := pr.put(golden, in.Colours(), r.Golden); err != nil {
 		return nil, fmt.Errorf("golden board: %w", err)
 	}
+	pr.blank, pr.golden = golden.data, image.Pt(r.Golden.Width, r.Golden.Height)
 	return pr, nil
 }
 
@@ -51,14 +56,21 @@ func (p *preparer) newInput() *Input { return &Input{data: slices.Clone(p.blank)
 
 // fill writes the picture beside the golden board, which is there already.
 func (p *preparer) fill(in *Input, px inspector.Pixels) error {
-	return p.put(in.data, 0, &in.scratch, px)
-}
-
-// put writes one picture into dst, from channel first on.
-func (p *preparer) put(dst []float32, first int, s *scratch, px inspector.Pixels) error {
 	if err := px.Check(); err != nil {
 		return err
 	}
+	if size := image.Pt(px.Width, px.Height); p.golden != (image.Point{}) && p.golden != size {
+		return &GoldenSizeError{Golden: p.golden, Picture: size}
+	}
+	return p.put(in, 0, px)
+}
+
+// put writes one picture into the input, from channel first on.
+func (p *preparer) put(in *Input, first int, px inspector.Pixels) error {
+	if err := px.Check(); err != nil {
+		return err
+	}
+	s := &in.scratch
 	px = s.pack(px)
 	var err error
 	if p.model.Colour == "grey" && px.Channels == 3 {
@@ -66,8 +78,8 @@ func (p *preparer) put(dst []float32, first int, s *scratch, px inspector.Pixels
 			return err
 		}
 	}
-	if px.Width != p.model.Width || px.Height != p.model.Height {
-		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
+	if w, h := scaled(p.model, px.Width, px.Height); px.Width != w || px.Height != h {
+		if px, err = s.resize(px, w, h); err != nil {
 			return err
 		}
 	}
@@ -78,8 +90,7 @@ func (p *preparer) put(dst []float32, first int, s *scratch, px inspector.Pixels
 		}
 		px.Data = s.plate
 	}
-	p.spread(dst, first, px)
-	return nil
+	return p.views(in, first, px)
 }
 
 // spread looks up the number of every sample and puts it in its place.
@@ -136,8 +147,7 @@ func (s *scratch) toGrey(px inspector.Pixels) (inspector.Pixels, error) {
 	})
 }
 
-// resize stretches: a model's picture has no borders, and boxes scale back by
-// width and height. Averaging areas keeps thin traces when shrinking.
+// resize stretches. Averaging areas keeps thin traces when shrinking.
 func (s *scratch) resize(px inspector.Pixels, w, h int) (inspector.Pixels, error) {
 	s.resized = room(s.resized, w*h*px.Channels)
 	to := inspector.Pixels{Width: w, Height: h, Channels: px.Channels, Stride: w * px.Channels, Data: s.resized}

@@ -54,7 +54,7 @@ func TestShapes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in, out := shape(p.Input().Shape()), shape(p.OutputShape()); in != want[0] || out != want[1] {
+		if in, out := shape(p.Input().Shape()), shape(p.OutputShapes()[0]); in != want[0] || out != want[1] {
 			t.Errorf("%s: %s and %s; want %v", ref, in, out, want)
 		}
 	}
@@ -89,8 +89,8 @@ func TestRefuses(t *testing.T) {
 		"wrong layout":        {[]string{"NCHW", "NHWC"}, []string{"1x3x32x48", "1x32x48x3"}},
 		"golden not there":    {[]string{"colour: rgb", "colour: rgb, golden: true"}, []string{"1x3x32x48", "1x6x32x48", "golden"}},
 		"wrong labels":        {[]string{"labels: [scratch, stain, clean]", "labels: [scratch, clean]"}, []string{`output "output"`, "1x3", "1x2", "labels"}},
-		"input's name":        {[]string{"{name: input", "{name: data"}, []string{`no input "data"`, `["input"]`}},
-		"output's name":       {[]string{"{name: output", "{name: scores"}, []string{`no output "scores"`}},
+		"input's name":        {[]string{"{name: input", "{name: data"}, []string{`input "data" is not in the graph`, `["input"]`}},
+		"output's name":       {[]string{"{name: output", "{name: scores"}, []string{`output "scores" is not in the graph`}},
 		"both shapes at once": {[]string{"width: 48", "width: 64", "scratch, stain", "scratch"}, []string{"1x3x32x64", "1x2"}},
 		"other hash":          {[]string{"sha256: ", "sha256: 00"}, []string{"sha256", "66"}},
 		"missing network":     {[]string{"model.onnx", "other.onnx"}, []string{"other.onnx", "not exist"}},
@@ -190,7 +190,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		`m.yaml:1: name: "Board Model"`, `m.yaml:2: version: "1.0"`, `m.yaml:3: field colour not found`, `m.yaml:4: task: "guess"`,
 		`m.yaml:6: sha256: "abc"`, `m.yaml:7: licence: missing`, `m.yaml:10: inputs.0.layout: "NCWH"`, "m.yaml:11: cannot unmarshal !!str `many` into int",
 		`m.yaml:12: inputs.0.height: -3`, `m.yaml:14: inputs.0.mean: 2 numbers`, `m.yaml:15: inputs.0.scale: [0]`, `m.yaml:16: outputs: 0 of them`,
-		`m.yaml:17: decode.activation: "relu"`, `m.yaml:17: decode: stride`, `m.yaml:18: labels.2: "a"`, `m.yaml:19: good: "c"`, `m.yaml:20: thresholds: fail 0.2 and pass 0.3`,
+		`m.yaml:17: decode.activation: "relu"`, `m.yaml:17: decode.stride`, `m.yaml:18: labels.2: "a"`, `m.yaml:19: good: "c"`, `m.yaml:20: thresholds: fail 0.2 and pass 0.3`,
 	}
 	if !slices.EqualFunc(have, want, strings.HasPrefix) {
 		t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
