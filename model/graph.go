@@ -109,6 +109,16 @@ func (e *DamagedError) Unwrap() error { return e.Cause }
 // Permanent tells whoever retries not to.
 func (e *DamagedError) Permanent() bool { return true }
 
+// whole reports weights that are in another file.
+func (g Graph) whole() error {
+	for _, w := range g.Weights {
+		if w.external {
+			return &DamagedError{fmt.Errorf("weights %q are in another file; export the model into one file", w.Name)}
+		}
+	}
+	return nil
+}
+
 // Weight gives the constant of that name.
 func (g Graph) Weight(name string) (Tensor, bool) {
 	i := slices.IndexFunc(g.Weights, func(t Tensor) bool { return t.Name == name })

@@ -218,6 +218,21 @@ func TestManifestOddities(t *testing.T) {
 		"scale not a number":  {"scale: [0.00392156862745098]", "scale: [.nan]", "finite"},
 		"metric not a number": {"escapes: 0", "escapes: few", "cannot unmarshal"},
 		"threshold of one":    {"fail: 0.5", "fail: 1", "fail 1"},
+		"unknown fit":         {"colour: grey", "fit: squeeze, colour: grey", "inputs.0.fit"},
+		"overlap of nothing":  {"colour: grey", "overlap: 8, colour: grey", "for fit: tiles"},
+		"overlap too large":   {"colour: grey", "fit: tiles, overlap: 40, colour: grey", "0 to 32 pixels"},
+		"pad of nothing":      {"colour: grey", "pad: 0, colour: grey", "for fit: letterbox"},
+		"pad beyond":          {"colour: grey", "fit: letterbox, pad: 300, colour: grey", "cannot unmarshal"},
+		"bytes with a mean":   {"colour: grey", "type: uint8, colour: grey", "takes samples as they are"},
+		"unknown type":        {"colour: grey", "type: float16, colour: grey", "float32 or uint8"},
+		"a form too many":     {"stride: 8", "stride: 8, form: boxes", "cells or yolo"},
+		"cells in yolo":       {"stride: 8", "stride: 8, form: yolo", "decode.stride"},
+		"odd strides":         {"stride: 8", "strides: [8, 7], form: yolo", "7 does not divide"},
+		"no stride":           {"stride: 8", "strides: [0], form: yolo", "decode.strides.0"},
+		"two outputs":         {"{name: output}", "{name: output}\n  - {name: more}", "exactly one"},
+		"range of boxes":      {"stride: 8", "stride: 8, range: [0, 1]", "decode.range"},
+		"anomaly of kinds":    {"task: detection", "task: anomaly", "an anomaly has one name"},
+		"no background":       {"task: detection", "task: segmentation", "decode.nms"},
 		"threshold NaN":       {"pass: 0.3", "pass: .nan", "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +309,7 @@ func TestTensorsThatLie(t *testing.T) {
 
 // Junk never panics, and what is read can be written and read again.
 func FuzzReadGraph(f *testing.F) {
-	for _, name := range []string{"difference", "mixed"} {
+	for _, name := range []string{"difference", "mixed", "anomaly"} {
 		b, err := os.ReadFile("testdata/models/" + name + "/1.0.0/model.onnx")
 		if err != nil {
 			f.Fatal(err)
@@ -306,6 +321,12 @@ func FuzzReadGraph(f *testing.F) {
 		g, err := ReadGraph(b)
 		if err != nil {
 			return
+		}
+		g.Infer(map[string][]int64{"input": {1, 3, 64, 64}})
+		if d, err := Guess(g, nil, ""); err == nil {
+			if _, err := draft(d); err != nil {
+				t.Errorf("guessed\n%s\nwhich is wrong: %v", d.Text(), err)
+			}
 		}
 		written, err := g.Encode()
 		if err != nil {
@@ -319,7 +340,7 @@ func FuzzReadGraph(f *testing.F) {
 
 // Junk never panics, and what is accepted has sizes that can be allocated.
 func FuzzParseManifest(f *testing.F) {
-	for _, name := range []string{"difference", "classifier", "mixed"} {
+	for _, name := range []string{"difference", "classifier", "mixed", "yolov8", "anomaly", "unet", "multilabel"} {
 		b, err := os.ReadFile("testdata/models/" + name + "/1.0.0/model.yaml")
 		if err != nil {
 			f.Fatal(err)

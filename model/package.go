@@ -54,11 +54,23 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
+	if err := g.whole(); err != nil {
+		return nil, fmt.Errorf("model: %s: %w", file, err)
+	}
 	p := &Package{Manifest: m, ONNX: onnx, Graph: g}
 	if err := p.fits(); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
 	return p, nil
+}
+
+// ReadFile gives an ONNX file, unless it is larger than any model here needs.
+func ReadFile(fsys fs.FS, name string) ([]byte, error) {
+	onnx, err := read(fsys, name, maxONNX)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return onnx, nil
 }
 
 // Find loads the package that ref names, NAME or NAME/VERSION, from a folder of

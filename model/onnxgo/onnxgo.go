@@ -73,24 +73,52 @@ func prepared(p *model.Package) (model.Graph, error) {
 	for i, out := range p.Outputs {
 		g.Outputs[i] = model.Value{Name: out.Name, Type: model.Float32, Shape: shapes[i]}
 	}
-	g, err := rewrite(g)
+	g, have, err := settled(g)
 	if err != nil {
 		return g, err
 	}
-	have, err := check(g)
-	if err != nil {
-		return g, err
-	}
-	if g.Opset < 9 || g.Opset > 21 {
-		return g, fmt.Errorf("onnx-go: %s is of opset %d; want 9 to 21: export it again, or choose runtime: onnxruntime", p.ID(), g.Opset)
-	}
-	g.Opset = min(g.Opset, 13) // what is let through means the same in both
 	for i, out := range p.Outputs {
 		if !slices.Equal(have[out.Name], shapes[i]) {
 			return g, fmt.Errorf("onnx-go: %s gives output %q of shape %v but model.yaml says %v: correct labels or stride, or export the model again", p.ID(), out.Name, have[out.Name], shapes[i])
 		}
 	}
 	return g, nil
+}
+
+// settled brings a graph whose inputs have known sizes into the form that
+// onnx-go gets right, and gives the shape of every value.
+func settled(g model.Graph) (model.Graph, map[string][]int64, error) {
+	g, err := rewrite(g)
+	if err != nil {
+		return g, nil, err
+	}
+	shapes, err := check(g)
+	if err != nil {
+		return g, nil, err
+	}
+	if g.Opset < 9 || g.Opset > 21 {
+		return g, nil, fmt.Errorf("onnx-go: the network is of opset %d; want 9 to 21: export it again, or choose runtime: onnxruntime", g.Opset)
+	}
+	g.Opset = min(g.Opset, 13) // what is let through means the same in both
+	return g, shapes, nil
+}
+
+// Check reports why onnx-go cannot run a network whose inputs have known
+// sizes: every operator that it lacks, or the first that it would get wrong.
+func Check(g model.Graph) error {
+	var lacks []error
+	seen := map[string]bool{}
+	for _, n := range needed(g) {
+		if !seen[n.Op] && !rewritten(n.Op) && (ruleOf(n.Op) == nil || n.Domain != "" && n.Domain != "ai.onnx") {
+			lacks = append(lacks, unsupported(n, errNotKnown))
+		}
+		seen[n.Op] = true
+	}
+	if len(lacks) > 0 {
+		return errors.Join(lacks...)
+	}
+	_, _, err := settled(g)
+	return err
 }
 
 func (s *Session) build(file []byte) (err error) {

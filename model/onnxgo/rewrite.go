@@ -99,6 +99,12 @@ func (r *rewriter) keep(n model.Node) {
 	}
 }
 
+// rewritten tells of operators that onnx-go lacks or gets wrong, but that others
+// may take the place of.
+func rewritten(op string) bool {
+	return slices.Contains([]string{"Identity", "Constant", "Cast", "Gemm", "Clip", "ReduceMean", "Div"}, op)
+}
+
 // form is what takes the place of n.
 func (r *rewriter) form(n model.Node) ([]model.Node, error) {
 	if n.Domain != "" && n.Domain != "ai.onnx" || len(n.Outputs) != 1 {

@@ -84,11 +84,13 @@ func check(g model.Graph) (map[string][]int64, error) {
 	return shapes, nil
 }
 
+var errNotKnown = errors.New("not among those that onnx-go is known to get right")
+
 func checkNode(g model.Graph, n model.Node, shapes map[string][]int64, uses map[string]int) ([]int64, error) {
 	r := ruleOf(n.Op)
 	switch {
 	case n.Domain != "" && n.Domain != "ai.onnx", r == nil:
-		return nil, errors.New("not among those that onnx-go is known to get right")
+		return nil, errNotKnown
 	case len(n.Outputs) != 1 || shapes[n.Outputs[0]] != nil:
 		return nil, fmt.Errorf("has outputs %q; want one that no other node makes", n.Outputs)
 	case len(n.Inputs) == 0:

@@ -155,6 +155,32 @@ func Open(library string, p *model.Package, o Options) (*Session, error) {
 	return s, nil
 }
 
+// Check reports why ONNX Runtime cannot run a network, whose file this is.
+func Check(library string, g model.Graph, onnx []byte) error {
+	if unknown := model.Unknown(g, Name); unknown != nil {
+		return unknown
+	}
+	if err := start(library); err != nil {
+		return err
+	}
+	names := func(vs []model.Value) (out []string) {
+		for _, v := range vs {
+			out = append(out, v.Name)
+		}
+		return out
+	}
+	options, err := sessionOptions(1)
+	if err != nil {
+		return fmt.Errorf("onnxruntime: set options: %w", err)
+	}
+	defer options.Destroy()
+	s, err := ort.NewDynamicAdvancedSessionWithONNXData(onnx, names(g.Inputs), names(g.Outputs), options)
+	if err != nil {
+		return fmt.Errorf("onnxruntime: cannot load the network: %w", err)
+	}
+	return s.Destroy()
+}
+
 // refusal says why ONNX Runtime cannot load p: an operator that no runtime
 // knows, or what the library said.
 func refusal(p *model.Package, err error) error {
