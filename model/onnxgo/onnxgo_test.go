@@ -3,6 +3,7 @@ package onnxgo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -308,4 +309,88 @@ func TestWrongSizes(t *testing.T) {
 	if err := s.Run(t.Context(), make([]float32, p.InputSize()), nil); err == nil {
 		t.Error("a short output was taken")
 	}
+}
+
+// Check names every operator that is lacking, each once.
+func TestCheck(t *testing.T) {
+	g := find(t, "../testdata/models", "yolov8").Graph
+	g.Inputs = slices.Clone(g.Inputs)
+	g.Inputs[0].Shape = []int64{1, 3, 64, 64}
+	text := fmt.Sprint(Check(g))
+	for _, op := range []string{"Split", "Resize", "Shape", "Gather", "Unsqueeze", "Slice"} {
+		if strings.Count(text, "operator "+op+" ") != 1 {
+			t.Errorf("%q does not name %s once", text, op)
+		}
+	}
+	if g = find(t, "../testdata/models", "classifier").Graph; Check(g) != nil {
+		t.Error(Check(g))
+	}
+	if g.Opset = 8; Check(g) == nil {
+		t.Error("opset 8 was let through")
+	}
+}
+
+// What onnx-go lacks or gets wrong gives, rewritten, what ONNX Runtime gives: an
+// output that another node reads, groups, clipping, and constants that
+// broadcast, run after run.
+func TestRewritten(t *testing.T) {
+	library, err := onnxruntime.Find()
+	if err != nil {
+		t.Skip("needs ONNX Runtime to compare with: ", err)
+	}
+	ints := func(v ...int64) model.Attribute { return model.Attribute{Kind: 7, Ints: v} }
+	r := rand.New(rand.NewPCG(7, 8))
+	weights := []model.Tensor{
+		model.FloatTensor("grouped", []int64{6, 2, 3, 3}, noise(r, 108)), model.FloatTensor("wide", []int64{1, 6, 1, 1}, noise(r, 6)),
+		model.FloatTensor("low", []int64{}, []float32{0}), model.FloatTensor("high", []int64{}, []float32{3}), model.FloatTensor("divisor", []int64{}, []float32{3}),
+	}
+	conv := map[string]model.Attribute{"kernel_shape": ints(3, 3), "strides": ints(1, 1), "pads": ints(1, 1, 1, 1), "group": {Kind: 2, Int: 2}}
+	nodes := []model.Node{
+		{Name: "a", Op: "Conv", Inputs: []string{"input", "grouped"}, Outputs: []string{"a"}, Attributes: conv},
+		{Name: "b", Op: "Clip", Inputs: []string{"a", "low", "high"}, Outputs: []string{"b"}},
+		{Name: "c", Op: "Add", Inputs: []string{"wide", "b"}, Outputs: []string{"c"}},
+		{Name: "d", Op: "Div", Inputs: []string{"c", "divisor"}, Outputs: []string{"map"}},
+		{Name: "e", Op: "ReduceMean", Inputs: []string{"map"}, Outputs: []string{"e"}, Attributes: map[string]model.Attribute{"axes": ints(2, 3), "keepdims": {Kind: 2}}},
+		{Name: "f", Op: "Abs", Inputs: []string{"e"}, Outputs: []string{"unused"}},
+	}
+	p := &model.Package{}
+	p.Name, p.Version, p.SHA256, p.Task, p.Labels = "made", "1.0.0", strings.Repeat("0", 64), model.Segmentation, slices.Repeat([]string{"x"}, 6)
+	p.Inputs = []model.Input{{Name: "input", Layout: "NCHW", Width: 8, Height: 8, Colour: "rgb", Fit: ""}}
+	p.Outputs = []model.Output{{Name: "map"}}
+	weights[0] = model.FloatTensor("grouped", []int64{6, 1, 3, 3}, noise(r, 54))
+	conv["group"] = model.Attribute{Kind: 2, Int: 3}
+	value := func(name string, shape ...int64) model.Value {
+		return model.Value{Name: name, Type: model.Float32, Shape: shape}
+	}
+	p.Graph = model.Graph{Opset: 12, Nodes: nodes, Weights: weights, Inputs: []model.Value{value("input", 1, 3, 8, 8)},
+		Outputs: []model.Value{value("map", 1, 6, 8, 8), value("e", 1, 6), value("unused", 1, 6)}}
+	if p.ONNX, err = p.Graph.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	conform(t, library, p, 5)
+	rewritten := p.Graph
+	rewritten.Outputs = p.Graph.Outputs[:2]
+	g, _, err := settled(rewritten)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.IndexFunc(g.Nodes, func(n model.Node) bool { return slices.Contains(n.Outputs, "map") }); g.Nodes[i].Op != "Mul" {
+		t.Errorf("output map is made by %s, and read by another node", g.Nodes[i].Op)
+	}
+	two := *p
+	two.Task, two.Labels = model.Anomaly, []string{"x"}
+	two.Inputs = slices.Clone(p.Inputs)
+	mean := map[string]model.Attribute{"axes": ints(2, 3), "keepdims": {Kind: 2}}
+	one := model.FloatTensor("one", []int64{1, 3, 1, 1}, noise(r, 3))
+	two.Outputs = []model.Output{{Name: "map"}, {Name: "score"}}
+	two.Graph = model.Graph{Opset: 12, Weights: []model.Tensor{one}, Inputs: p.Graph.Inputs,
+		Outputs: []model.Value{value("score", 1, 1), value("map", 1, 1, 8, 8)}, // not in the order of the manifest
+		Nodes: []model.Node{
+			{Name: "a", Op: "Conv", Inputs: []string{"input", "one"}, Outputs: []string{"map"}, Attributes: map[string]model.Attribute{"kernel_shape": ints(1, 1), "strides": ints(1, 1), "pads": ints(0, 0, 0, 0)}},
+			{Name: "b", Op: "ReduceMean", Inputs: []string{"map"}, Outputs: []string{"score"}, Attributes: mean},
+		}}
+	if two.ONNX, err = two.Graph.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	conform(t, library, &two, 5)
 }
