@@ -45,6 +45,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
+  inspector model inspect FILE.onnx          what is in a network, and which runtimes can execute it
+  inspector model add FILE.onnx --name NAME  make a package of it, with a first model.yaml
   inspector healthcheck [URL]                ask a running appliance whether it is ready
   inspector version
 
@@ -71,6 +73,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = configCommand(args, env, stdout, stderr)
 	case "doctor":
 		err = doctorCommand(ctx, args, env, stdout, stderr)
+	case "model":
+		err = modelCommand(args, env, stdout, stderr)
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":
