@@ -130,12 +130,12 @@ func (s *layers) fetch(p *place, px, golden inspector.Pixels, plate bool) (inspe
 	for i, v := range p.pixels(px.Width, px.Height) {
 		m.SetDoubleAt(i/3, i%3, v)
 	}
+	how := gocv.InterpolationLinear
+	if plate { // no values between its two
+		how = gocv.InterpolationNearestNeighbor
+	}
 	return to, convert("align", px, to, func(src gocv.Mat, dst *gocv.Mat) error {
-		err := gocv.WarpAffineWithParams(src, dst, m, image.Pt(px.Width, px.Height), gocv.InterpolationLinear|gocv.WarpInverseMap, border, color.RGBA{})
-		if plate && err == nil {
-			gocv.Threshold(*dst, dst, 127, 255, gocv.ThresholdBinary)
-		}
-		return err
+		return gocv.WarpAffineWithParams(src, dst, m, image.Pt(px.Width, px.Height), how|gocv.WarpInverseMap, border, color.RGBA{})
 	})
 }
 
