@@ -17,6 +17,7 @@ var doors = map[string][]string{
 	"gorgonia.org/":                       {"model/onnxgo"},
 	"github.com/yalue/onnxruntime_go":     {"model/onnxruntime"},
 	"google.golang.org/protobuf":          {"model"},
+	"aead.dev/minisign":                   {"model"},
 	"github.com/eclipse/paho.mqtt":        {"notify"},
 	"github.com/mochi-mqtt":               {"notify"},
 	"github.com/cockroachdb/pebble":       {"notify"},

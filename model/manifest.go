@@ -43,6 +43,9 @@ type Manifest struct {
 	Good       string             `yaml:"good"` // classification: the label that is no defect; may be empty
 	Thresholds Thresholds         `yaml:"thresholds"`
 	Metrics    map[string]float64 `yaml:"metrics"`
+	Variants   map[string]Variant `yaml:"variants"` // the same network in other numbers: int8
+	Files      map[string]string  `yaml:"files"`    // sha256 of every other file of the package, by its path
+	Goldens    []Sample           `yaml:"goldens"`  // stills that it must judge right before it may judge
 }
 
 // An Input is how a picture becomes numbers: (sample - mean) * scale, where
@@ -233,6 +236,7 @@ func (m Manifest) check(want func(ok bool, path, format string, args ...any)) {
 		want(out.Name != "", fmt.Sprintf("outputs.%d.name", i), "missing; want the name of an output of the graph")
 	}
 	m.checkDecode(want)
+	m.checkProof(want)
 	want(len(m.Labels) > 0, "labels", "missing; want the classes in the order of the output")
 	for i, l := range m.Labels {
 		want(l != "" && slices.Index(m.Labels, l) == i, fmt.Sprintf("labels.%d", i), "%q is empty or comes twice", l)

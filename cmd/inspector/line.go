@@ -57,7 +57,8 @@ type job struct {
 	trigger  inspector.Trigger
 	deadline time.Time // zero: none
 	missed   uint64
-	since    time.Time // of a pulled frame: the trigger it was pulled for, zero if none
+	since    time.Time             // of a pulled frame: the trigger it was pulled for, zero if none
+	place    atomic.Pointer[place] // who judges it, since it left the dispatcher
 	judge    *classify.Classifier
 	waited   time.Duration
 	in       *classify.Input

@@ -58,7 +58,7 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	case "inspect":
 		err = inspectCommand(ctx, args, env, stdout, stderr)
 	case "config":
-		err = configCommand(args, env, stdout, stderr)
+		err = configCommand(ctx, args, env, stdout, stderr)
 	case "doctor":
 		err = doctorCommand(ctx, args, env, stdout, stderr)
 	case "healthcheck":
@@ -116,7 +116,7 @@ func configured(command, what string, args []string, env func(string) string, st
 	return c, nil
 }
 
-func configCommand(args []string, env func(string) string, stdout, stderr io.Writer) error {
+func configCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] != "check" {
 		return exit{2, errors.New("usage: inspector config check [--config FILE]")}
 	}
@@ -136,7 +136,7 @@ func configCommand(args []string, env func(string) string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	j, err := openJudges(c, nil)
+	j, err := openJudges(ctx, c, nil)
 	if err == nil {
 		err = j.Close()
 	}

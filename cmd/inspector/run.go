@@ -52,22 +52,20 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	if err := background(); err != nil {
 		log.Warn("the model has no precedence over other work", "err", err)
 	}
-	judges, err := openJudges(c, nil)
+	judges, err := openJudges(ctx, c, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, judges.Close()) }()
-	if err := judges.warm(ctx); err != nil {
-		return err
-	}
-	if judges.runtime == "onnx-go" && c.Model.Runtime == "auto" {
-		log.Warn("ONNX Runtime's library was not found: judging on onnx-go, which is several times slower", "remedy", "run make onnxruntime, or set model.library")
-	}
+	judges.tell(c, log)
 	disk, err := store.Open(ctx, c.Data, c.Station.Device)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
+	if err := judges.settle(); err != nil {
+		return err
+	}
 	up, closeUpstream, err := openUpstream(c)
 	if err != nil {
 		return err
