@@ -14,9 +14,10 @@ import (
 
 // A changeError says why an alias cannot stand for that version, whatever the
 // version's worth.
-type changeError struct{ why string }
+type changeError struct{ why error }
 
-func (e *changeError) Error() string { return e.why }
+func (e *changeError) Error() string { return e.why.Error() }
+func (e *changeError) Unwrap() error { return e.why }
 
 // Permanent tells whoever retries not to.
 func (*changeError) Permanent() bool { return true }
@@ -79,25 +80,25 @@ func (j *judges) change(ctx context.Context, c model.Change) (model.Change, erro
 func (j *judges) meant(ref model.Ref, c model.Change) (model.Change, error) {
 	var err error
 	if c.From, err = j.registry.Resolve(ref); err != nil {
-		return c, &changeError{err.Error()}
+		return c, &changeError{err}
 	}
 	if c.Back {
 		former := j.registry.Former(c.Model)
 		if len(former) == 0 {
-			return c, &changeError{fmt.Sprintf("no version of %s was in production before %s", c.Model, c.From)}
+			return c, &changeError{fmt.Errorf("no version of %s was in production before %s", c.Model, c.From)}
 		}
 		c.To = former[0]
 	}
 	follows := func(r model.Ref) bool { return r == ref || c.Alias == model.Shadow && r.Name == ref.Name }
 	switch all, err := j.registry.Versions(c.Model); {
 	case err != nil:
-		return c, &changeError{err.Error()}
+		return c, &changeError{err}
 	case c.To == c.From:
-		return c, &changeError{fmt.Sprintf("%s@%s is %s already", c.Model, c.To, c.Alias)}
+		return c, &changeError{fmt.Errorf("%s@%s is %s already", c.Model, c.To, c.Alias)}
 	case c.To != "" && !slices.Contains(all, c.To):
-		return c, &changeError{fmt.Sprintf("there is no version %s of %s; the versions are %v", c.To, c.Model, all)}
+		return c, &changeError{fmt.Errorf("there is no version %s of %s; the versions are %v", c.To, c.Model, all)}
 	case !slices.ContainsFunc(slices.Collect(maps.Values(j.refs)), follows):
-		return c, &changeError{fmt.Sprintf("no recipe follows %s: model.name and each recipe's model name another; name it there without a version", ref)}
+		return c, &changeError{fmt.Errorf("no recipe follows %s: model.name and each recipe's model name another; name it there without a version", ref)}
 	}
 	return c, nil
 }

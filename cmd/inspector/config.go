@@ -67,6 +67,7 @@ type ModelConfig struct {
 	Variant        string   `yaml:"variant"`
 	TrustedKeys    []string `yaml:"trusted_keys"`
 	RequireVectors bool     `yaml:"require_vectors"`
+	ShadowKeep     int      `yaml:"shadow_keep"`
 	Runtime        string   `yaml:"runtime"`
 	Library        string   `yaml:"library"`
 	Threads        int      `yaml:"threads"`
@@ -130,7 +131,7 @@ func defaults() Config {
 		Station:   inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
 		Camera:    CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
 		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
-		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, Runtime: "auto", Threads: 1},
+		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1},
 		Recipe:    "simulated",
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
@@ -271,6 +272,7 @@ func (c Config) faults() (out []fault) {
 	want(err == nil, "model.trusted_keys", "%v", err)
 	_, err = model.ParseRef(c.Model.Name)
 	want(err == nil, "model.name", "%v", err)
+	want(c.Model.ShadowKeep >= 0 && c.Model.ShadowKeep <= 100_000, "model.shadow_keep", "%d is not within 0 to 100000", c.Model.ShadowKeep)
 	want(c.Model.Threads >= 1 && c.Model.Threads <= 64, "model.threads", "%d is not within 1 to 64", c.Model.Threads)
 	want(c.Recipe != "", "recipe", "a recipe is required")
 	want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)

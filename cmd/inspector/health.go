@@ -23,6 +23,7 @@ type health struct {
 	disk    *store.Store
 	client  *notify.Client
 	line    *line
+	shadow  *shadow
 	engine  *workflow.Engine
 	before  store.Ledger // at the start
 }
@@ -77,6 +78,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 	}
 	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart())
 	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
+	if p, ok := h.shadow.part(); ok {
+		s.Parts = append(s.Parts, p)
+	}
 	if parked > 0 {
 		s.Parts = append(s.Parts, h.parkedPart(ctx, parked))
 	}

@@ -89,17 +89,6 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 	if err != nil {
 		return nil, err
 	}
-	trust, err := model.ParseTrust(c.Model.TrustedKeys)
-	if err != nil {
-		return nil, fmt.Errorf("model.trusted_keys: %w", err)
-	}
-	j.open = func(ctx context.Context, name, version string) (*judge, error) {
-		p, err := j.registry.Load(name, version, trust)
-		if err != nil {
-			return nil, err
-		}
-		return openProven(ctx, j.registry, p, c.Model, c.Trigger.Takt)
-	}
 	found := map[string]*judge{}
 	defer func() {
 		if err != nil {
@@ -157,6 +146,17 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 			}
 		}
 	}
+	trust, err := model.ParseTrust(c.Model.TrustedKeys)
+	if err != nil {
+		return nil, fmt.Errorf("model.trusted_keys: %w", err)
+	}
+	j.open = func(ctx context.Context, name, version string) (*judge, error) {
+		p, err := j.registry.Load(name, version, trust)
+		if err != nil {
+			return nil, err
+		}
+		return openProven(ctx, j.registry, p, c.Model, c.Trigger.Takt)
+	}
 	j.registry, err = openRegistry(c)
 	return j, err
 }
@@ -179,7 +179,7 @@ func (j *judges) first(open func(name, version string) (*judge, error), ref mode
 		return nil, err
 	}
 	if version == "" {
-		return nil, fmt.Errorf("model: nothing is %s; set it with inspector model promote --alias %s %s@VERSION", ref, ref.At, ref.Name)
+		return nil, fmt.Errorf("model: nothing is %s; set it with inspector model shadow %s@VERSION", ref, ref.Name)
 	}
 	g, err := open(ref.Name, version)
 	if err == nil || ref.At != model.Production {

@@ -39,6 +39,11 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
+  inspector model list                       versions, which one judges, and who decided that
+  inspector model promote NAME@VERSION       let it judge, from the next board on
+  inspector model rollback NAME              let the version before judge again
+  inspector model shadow NAME@VERSION        let it judge beside, and decide nothing
+  inspector model disagreements              boards of which the shadow thinks otherwise
   inspector healthcheck [URL]                ask a running appliance whether it is ready
   inspector version
 
@@ -61,6 +66,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = configCommand(ctx, args, env, stdout, stderr)
 	case "doctor":
 		err = doctorCommand(ctx, args, env, stdout, stderr)
+	case "model":
+		err = modelCommand(ctx, args, env, stdout, stderr)
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":
