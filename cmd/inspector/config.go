@@ -71,6 +71,8 @@ type ModelConfig struct {
 	Runtime        string   `yaml:"runtime"`
 	Library        string   `yaml:"library"`
 	Threads        int      `yaml:"threads"`
+	Arena          bool     `yaml:"arena"`
+	Sessions       int      `yaml:"sessions"`
 }
 
 // EvidenceConfig says which pictures are kept, and for how long.
@@ -131,7 +133,7 @@ func defaults() Config {
 		Station:   inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
 		Camera:    CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
 		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
-		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1},
+		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true, Sessions: 1},
 		Recipe:    "simulated",
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
@@ -274,6 +276,7 @@ func (c Config) faults() (out []fault) {
 	want(err == nil, "model.name", "%v", err)
 	want(c.Model.ShadowKeep >= 0 && c.Model.ShadowKeep <= 100_000, "model.shadow_keep", "%d is not within 0 to 100000", c.Model.ShadowKeep)
 	want(c.Model.Threads >= 1 && c.Model.Threads <= 64, "model.threads", "%d is not within 1 to 64", c.Model.Threads)
+	want(c.Model.Sessions >= 1 && c.Model.Sessions <= 64, "model.sessions", "%d is not within 1 to 64", c.Model.Sessions)
 	want(c.Recipe != "", "recipe", "a recipe is required")
 	want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
 	if c.MQTT.Broker == "embedded" {

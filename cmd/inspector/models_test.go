@@ -411,7 +411,9 @@ func TestChangeThatCannotBeKept(t *testing.T) {
 		spoil func(file string) error
 	}{
 		"asker gone": {gone, func(string) error { return nil }},
-		"disk":       {t.Context(), func(file string) error { return errors.Join(os.Remove(file), os.MkdirAll(filepath.Join(file, "x"), 0o755)) }},
+		"disk": {t.Context(), func(file string) error {
+			return errors.Join(os.Remove(file), os.MkdirAll(filepath.Join(file, "x"), 0o755))
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, closed, file := changing(t, "1.0.0", "2.0.0")

@@ -41,9 +41,9 @@ func runtimes(c ModelConfig) []string {
 
 func startSession(runtime string, p *model.Package, c ModelConfig) (session, error) {
 	if runtime == onnxgo.Name {
-		return wrapped(onnxgo.Open(p))
+		return wrapped(onnxgo.OpenPool(p, c.Sessions))
 	}
-	return wrapped(onnxruntime.Open(c.Library, p, onnxruntime.Options{Threads: c.Threads}))
+	return wrapped(onnxruntime.Open(c.Library, p, onnxruntime.Options{Threads: c.Threads, NoArena: !c.Arena}))
 }
 
 // wrapped keeps a nil session a nil interface.
