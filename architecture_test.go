@@ -35,6 +35,7 @@ var imports = map[string][]string{
 	"classify":             {"", "model"},
 	"model/onnxruntime":    {"model"},
 	"model/onnxgo":         {"model"},
+	"model/remote":         {"model"},
 	"notify":               {""},
 	"upstream":             {""},
 	"web":                  {""},

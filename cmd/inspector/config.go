@@ -70,6 +70,8 @@ type ModelConfig struct {
 	ShadowKeep     int      `yaml:"shadow_keep"`
 	Runtime        string   `yaml:"runtime"`
 	Library        string   `yaml:"library"`
+	Remote         string   `yaml:"remote"`
+	RemoteJSON     bool     `yaml:"remote_json"`
 	Threads        int      `yaml:"threads"`
 	Arena          bool     `yaml:"arena"`
 	Sessions       int      `yaml:"sessions"`
@@ -268,7 +270,8 @@ func (c Config) faults() (out []fault) {
 		want(positive[key] > 0, key, "%v is not positive; want a duration such as 500ms or 2s", positive[key])
 	}
 	oneOf("trigger.mode", c.Trigger.Mode, "free-run", "interval", "external")
-	oneOf("model.runtime", c.Model.Runtime, "auto", "onnxruntime", "onnx-go")
+	oneOf("model.runtime", c.Model.Runtime, "auto", "onnxruntime", "onnx-go", "remote")
+	want(c.Model.Runtime != "remote" || c.Model.Remote != "", "model.remote", "it is required for runtime remote: the model's address, such as http://HOST:8000/v2/models/pcb")
 	oneOf("model.variant", c.Model.Variant, model.FP32, model.INT8, "auto")
 	_, err := model.ParseTrust(c.Model.TrustedKeys)
 	want(err == nil, "model.trusted_keys", "%v", err)

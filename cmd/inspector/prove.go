@@ -11,14 +11,15 @@ import (
 	"inspector/model"
 	"inspector/model/onnxgo"
 	"inspector/model/onnxruntime"
+	"inspector/model/remote"
 )
 
 // openSession starts the runtime that the configuration names. With auto it is
 // ONNX Runtime where its library is, else onnx-go. Nothing is proven.
-func openSession(p *model.Package, c ModelConfig) (session, string, error) {
+func openSession(ctx context.Context, p *model.Package, c ModelConfig) (session, string, error) {
 	var errs []error
-	for _, runtime := range runtimes(c) {
-		s, err := startSession(runtime, p, c)
+	for _, runtime := range slices.Concat(runtimes(c)...) {
+		s, err := startSession(ctx, runtime, p, c)
 		if err == nil {
 			return s, runtime, nil
 		}
@@ -31,17 +32,23 @@ func openSession(p *model.Package, c ModelConfig) (session, string, error) {
 	return nil, "", errors.Join(errs...)
 }
 
-// runtimes to try, the fastest first.
-func runtimes(c ModelConfig) []string {
-	if c.Runtime == "auto" {
-		return []string{onnxruntime.Name, onnxgo.Name}
+// runtimes to try: those of a later list are slower than any of one before.
+func runtimes(c ModelConfig) [][]string {
+	switch {
+	case c.Runtime != "auto":
+		return [][]string{{c.Runtime}}
+	case c.Remote != "":
+		return [][]string{{onnxruntime.Name, remote.Name}, {onnxgo.Name}}
 	}
-	return []string{c.Runtime}
+	return [][]string{{onnxruntime.Name}, {onnxgo.Name}}
 }
 
-func startSession(runtime string, p *model.Package, c ModelConfig) (session, error) {
-	if runtime == onnxgo.Name {
+func startSession(ctx context.Context, runtime string, p *model.Package, c ModelConfig) (session, error) {
+	switch runtime {
+	case onnxgo.Name:
 		return wrapped(onnxgo.OpenPool(p, c.Sessions))
+	case remote.Name:
+		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON}))
 	}
 	return wrapped(onnxruntime.Open(c.Library, p, onnxruntime.Options{Threads: c.Threads, NoArena: !c.Arena}))
 }
@@ -76,8 +83,21 @@ func openProven(ctx context.Context, r *model.Registry, p *model.Package, c Mode
 		return nil, &classify.ProofError{Model: p.ID(), Err: errors.New("it brings no test vectors, and model.require_vectors asks for them; see models/README.md")}
 	}
 	var errs []error
-	for _, runtime := range runtimes(c) {
-		var best *judge
+	for _, alike := range runtimes(c) {
+		best, err := fastest(ctx, r, p, alike, c, takt)
+		if best != nil || ctx.Err() != nil {
+			return best, ctx.Err()
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// fastest gives the pair of one of the runtimes and a variant that proves
+// itself in the least time; none, and why, if none does.
+func fastest(ctx context.Context, r *model.Registry, p *model.Package, runtimes []string, c ModelConfig, takt time.Duration) (best *judge, _ error) {
+	var errs []error
+	for _, runtime := range runtimes {
 		for _, variant := range variants(c, p) {
 			g, err := tryOne(ctx, r, p, runtime, variant, c, takt)
 			switch {
@@ -91,11 +111,8 @@ func openProven(ctx context.Context, r *model.Registry, p *model.Package, c Mode
 				errs = append(errs, closeJudge(g))
 			}
 		}
-		if best != nil {
-			return best, nil
-		}
 	}
-	return nil, errors.Join(errs...)
+	return best, errors.Join(errs...)
 }
 
 func closeJudge(g *judge) error {
@@ -111,7 +128,7 @@ func tryOne(ctx context.Context, r *model.Registry, p *model.Package, runtime, v
 	if err != nil {
 		return nil, err
 	}
-	s, err := startSession(runtime, p, c)
+	s, err := startSession(ctx, runtime, p, c)
 	if err != nil {
 		return nil, err
 	}

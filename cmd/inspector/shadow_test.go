@@ -102,6 +102,7 @@ func TestShadowIsDroppedFirst(t *testing.T) {
 	s.offer(i, grey()) // no model gave it
 	i.Timings.Infer = 1
 	picture := grey()
+	picture.Data[9] = 7
 	for range 3 {
 		s.offer(i, picture)
 	}
@@ -112,7 +113,11 @@ func TestShadowIsDroppedFirst(t *testing.T) {
 	if _, err := j.change(t.Context(), to(model.Shadow, "")); err != nil || *closed["2.0.0"] != 0 {
 		t.Errorf("closed under a board: %v", err)
 	}
-	if err := s.look(t.Context(), <-s.boards); err != nil || *closed["2.0.0"] != 1 {
+	b := <-s.boards
+	if b.pixels.Data[9] != 7 {
+		t.Error("the board is not a copy: its owner has written over it")
+	}
+	if err := s.look(t.Context(), b); err != nil || *closed["2.0.0"] != 1 {
 		t.Errorf("%v; closed %d times after its last board", err, *closed["2.0.0"])
 	}
 	kept, err := s.disagreements(10)

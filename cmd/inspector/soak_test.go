@@ -43,7 +43,7 @@ func TestSoakRuntimeAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, name, err := openSession(p, c.Model)
+	s, name, err := openSession(t.Context(), p, c.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
