@@ -129,7 +129,10 @@ func TestBadAnswers(t *testing.T) {
 		}
 	}
 	for name, spoil := range map[string]func(http.ResponseWriter, []byte) bool{
-		"error":         func(w http.ResponseWriter, _ []byte) bool { http.Error(w, "no memory", http.StatusServiceUnavailable); return true },
+		"error": func(w http.ResponseWriter, _ []byte) bool {
+			http.Error(w, "no memory", http.StatusServiceUnavailable)
+			return true
+		},
 		"cut off":       func(w http.ResponseWriter, b []byte) bool { _, _ = w.Write(b[:len(b)-400]); return true },
 		"no JSON":       write("<html>"),
 		"no output":     write(`{"outputs":[]}`),
