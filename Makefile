@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench matprofile soak fuzz train picture conformance clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz train picture conformance clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,10 @@ lint: ## go vet and golangci-lint
 
 bench: build ## speed and memory, as ratios against a baseline in the same run
 	go test -run '^$$' -bench . -benchmem ./board ./camera ./classify ./model/... ./store ./workflow/... ./notify ./upstream ./cmd/inspector
+
+bench-model: build ## what a board costs on each runtime, and in Python beside them (ARGS="-rounds 5")
+	@scripts/setup.sh bench
+	go run ./models/bench $(ARGS)
 
 soak: build ## longer proof: an hour of simulated work, power cuts
 	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut' -timeout 3h -v ./cmd/inspector ./store

@@ -103,6 +103,16 @@ type Defect struct {
 	Polygon []Point `json:"polygon,omitempty"` // outline, if the model gives one
 }
 
+// A Registration says how a board lay in the picture beside its golden board.
+type Registration struct {
+	Quality float32 `json:"quality"` // correlation of the two once aligned; 1 is perfect
+	Right   float32 `json:"right"`   // of its middle, pixels of the captured picture; left is negative
+	Down    float32 `json:"down"`    // the same; up is negative
+	Turn    float32 `json:"turn"`    // degrees, clockwise
+	Scale   float32 `json:"scale"`   // 1 is the golden board's
+	Golden  int     `json:"golden"`  // which of the recipe's golden boards it was compared with, from 0
+}
+
 // An ID names an inspection for ever: device, store epoch, row number. The
 // epoch is drawn when a store is created, so that a replaced disk never
 // repeats an ID. It is also the name of the inspection's execution.
@@ -119,6 +129,7 @@ func (id ID) String() string { return fmt.Sprintf("%s-%s-%d", id.Device, id.Epoc
 type Timings struct {
 	Wait    time.Duration `json:"wait_ns"`    // from capture (or trigger, if later) until work began
 	Prepare time.Duration `json:"prepare_ns"` // pixels to the model's input
+	Align   time.Duration `json:"align_ns"`   // of Prepare: finding how the board lies beside the golden one
 	Infer   time.Duration `json:"infer_ns"`   // the model alone
 	Decode  time.Duration `json:"decode_ns"`  // output to defects and verdict
 	Store   time.Duration `json:"store_ns"`   // until the verdict was durable
@@ -127,25 +138,27 @@ type Timings struct {
 // An Inspection is what the appliance believes about one board. Its ID is the
 // root of the key of everything done in its name.
 type Inspection struct {
-	ID       string    `json:"id"`
-	Station  Station   `json:"station"`
-	Trigger  Trigger   `json:"trigger"`
-	Seq      uint64    `json:"seq"`    // of the frame; 0 if no frame was judged
-	At       time.Time `json:"at"`     // of capture, or of the trigger without a frame
-	Missed   uint64    `json:"missed"` // frames dropped just before this one
-	Serial   string    `json:"serial,omitempty"`
-	Still    string    `json:"still,omitempty"` // name of the file or still, if the source has one
-	Recipe   string    `json:"recipe"`
-	Model    string    `json:"model"` // name/version@sha256 of the judge
-	Runtime  string    `json:"runtime"`
-	Verdict  Verdict   `json:"verdict"`
-	Reason   string    `json:"reason"` // of the verdict, in words
-	Score    float32   `json:"score"`  // the highest that the model gave, also below the limits
-	Defects  []Defect  `json:"defects"`
-	Evidence []Blob    `json:"evidence"`
-	Width    int       `json:"width"` // of the picture that the boxes refer to
-	Height   int       `json:"height"`
-	Timings  Timings   `json:"timings"`
+	ID       string        `json:"id"`
+	Station  Station       `json:"station"`
+	Trigger  Trigger       `json:"trigger"`
+	Seq      uint64        `json:"seq"`    // of the frame; 0 if no frame was judged
+	At       time.Time     `json:"at"`     // of capture, or of the trigger without a frame
+	Missed   uint64        `json:"missed"` // frames dropped just before this one
+	Serial   string        `json:"serial,omitempty"`
+	Still    string        `json:"still,omitempty"` // name of the file or still, if the source has one
+	Recipe   string        `json:"recipe"`
+	Model    string        `json:"model"` // name/version@sha256 of the judge
+	Runtime  string        `json:"runtime"`
+	Verdict  Verdict       `json:"verdict"`
+	Reason   string        `json:"reason"` // of the verdict, in words
+	Score    float32       `json:"score"`  // the highest that the model gave, also below the limits
+	Defects  []Defect      `json:"defects"`
+	LeftOut  int           `json:"left_out,omitempty"`     // defects that the recipe's regions and smallest leave out
+	Lay      *Registration `json:"registration,omitempty"` // how the board lay, if it was aligned
+	Evidence []Blob        `json:"evidence"`
+	Width    int           `json:"width"` // of the picture that the boxes refer to
+	Height   int           `json:"height"`
+	Timings  Timings       `json:"timings"`
 }
 
 // A Station says where the appliance stands, in ISA-95 levels.

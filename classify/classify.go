@@ -25,10 +25,16 @@ type session interface {
 // A Recipe is what a product asks of a classifier.
 type Recipe struct {
 	Name        string
-	Golden      inspector.Pixels  // a known-good board; needed if the model compares with one. Not kept.
-	Copper      Tone              // needed if the model binarises
-	Limits      Limits            // zero: the model's defaults
-	ClassLimits map[string]Limits // by label, instead of Limits
+	Golden      inspector.Pixels   // a known-good board; needed if the model compares with one. Not kept.
+	Goldens     []inspector.Pixels // more of them: each board is compared with the one most like it. Not kept.
+	Tolerance   inspector.Pixels   // how much good boards differ from Golden, grey levels at each place; may be empty. Not kept.
+	Align       bool               // lay boards over the golden one; a board that cannot be is unsure
+	Copper      Tone               // needed if the model binarises
+	Limits      Limits             // zero: the model's defaults
+	ClassLimits map[string]Limits  // by label, instead of Limits
+	Inspect     []Polygon          // what counts, in pixels of Golden; none: everything
+	Ignore      []Polygon          // what does not, even inside Inspect
+	Smallest    float32            // longer side of the smallest box that counts, in pixels of Golden
 }
 
 // A Classifier judges boards of one product. All methods may be called from
@@ -37,6 +43,7 @@ type Classifier struct {
 	prepare *preparer
 	decode  decoder
 	limits  limits
+	area    area
 	session session
 	inputs  chan *Input  // free ones
 	outputs chan *Output // free ones
@@ -52,6 +59,7 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 	c := &Classifier{
 		decode:  newDecoder(p),
 		limits:  limits{all: r.Limits, class: maps.Clone(r.ClassLimits)},
+		area:    newArea(r),
 		session: s,
 		inputs:  make(chan *Input, spare),
 		outputs: make(chan *Output, spare),
@@ -66,6 +74,7 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 		}
 		faults = append(faults, r.ClassLimits[label].check("limits for "+label))
 	}
+	faults = append(faults, r.checkArea())
 	var err error
 	if c.prepare, err = newPreparer(p, r); err != nil {
 		faults = append(faults, err)
@@ -81,6 +90,7 @@ type Input struct {
 	data          []float32
 	scratch       scratch
 	width, height int // of the picture
+	lie           lie
 	took          time.Duration
 }
 
@@ -88,6 +98,7 @@ type Input struct {
 type Output struct {
 	data           []float32
 	width, height  int // of the picture
+	lie            lie
 	prepare, infer time.Duration
 }
 
@@ -98,7 +109,9 @@ type Result struct {
 	Reason  string
 	Score   float32
 	Defects []inspector.Defect // at or above pass, worst first
-	Timings inspector.Timings  // Prepare, Infer and Decode
+	LeftOut int                // defects at or above pass that the recipe's regions and smallest leave out
+	Lay     *inspector.Registration
+	Timings inspector.Timings // Prepare with Align in it, Infer and Decode
 }
 
 // Unsure is the judgement of a board that err kept from being judged.
@@ -118,6 +131,10 @@ func (c *Classifier) Prepare(p inspector.Pixels) (*Input, error) {
 	in.width, in.height = p.Width, p.Height
 	if err := c.prepare.fill(in, p); err != nil {
 		recycle(c.inputs, in)
+		var off *RegistrationError
+		if errors.As(err, &off) {
+			return nil, off // is said to the operator as it is
+		}
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
 	in.took = time.Since(begun)
@@ -139,7 +156,8 @@ func (c *Classifier) Infer(ctx context.Context, in *Input) (*Output, error) {
 		recycle(c.outputs, out)
 		return nil, fmt.Errorf("infer: %w", err)
 	}
-	out.width, out.height, out.prepare, out.infer = in.width, in.height, in.took, time.Since(begun)
+	out.width, out.height, out.lie = in.width, in.height, in.lie
+	out.prepare, out.infer = in.took, time.Since(begun)
 	return out, nil
 }
 
@@ -148,7 +166,7 @@ func (c *Classifier) Judge(out *Output) Result {
 	defer recycle(c.outputs, out)
 	begun := time.Now()
 	r := c.judge(out)
-	r.Timings = inspector.Timings{Prepare: out.prepare, Infer: out.infer, Decode: time.Since(begun)}
+	r.Timings = inspector.Timings{Prepare: out.prepare, Align: out.lie.took, Infer: out.infer, Decode: time.Since(begun)}
 	return r
 }
 
@@ -157,8 +175,15 @@ func (c *Classifier) judge(out *Output) Result {
 	if err != nil {
 		return Unsure(err)
 	}
-	verdict, reason, worst := c.limits.decide(scored, c.decode.cells)
-	r := Result{Verdict: verdict, Reason: reason, Score: worst.Score}
+	var gone leftOut
+	if c.decode.cells {
+		scored, gone = c.area.keep(scored, c.limits, out.width, out.height)
+		for i := range scored {
+			scored[i].Box = out.lie.place.box(scored[i].Box, out.width, out.height)
+		}
+	}
+	verdict, reason, worst := c.limits.decideWithout(scored, gone, c.decode.cells)
+	r := Result{Verdict: verdict, Reason: reason, Score: worst.Score, LeftOut: gone.count(), Lay: out.lie.registration(out.width, out.height)}
 	for _, d := range scored {
 		if c.limits.rank(d) > passes {
 			r.Defects = append(r.Defects, d)

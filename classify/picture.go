@@ -28,6 +28,24 @@ func JPEG(p inspector.Pixels, quality int) ([]byte, error) {
 	return encode(m, quality)
 }
 
+// PNG encodes a picture without loss.
+func PNG(p inspector.Pixels) ([]byte, error) {
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("png: %w", err)
+	}
+	m, err := wrap(new(scratch).pack(p))
+	if err != nil {
+		return nil, fmt.Errorf("png: %w", err)
+	}
+	defer m.Close()
+	b, err := gocv.IMEncode(gocv.PNGFileExt, m)
+	if err != nil {
+		return nil, fmt.Errorf("png: encode %d x %d: %w", p.Width, p.Height, err)
+	}
+	defer b.Close()
+	return bytes.Clone(b.GetBytes()), nil
+}
+
 func encode(m gocv.Mat, quality int) ([]byte, error) {
 	b, err := gocv.IMEncodeWithParams(gocv.JPEGFileExt, m, []int{gocv.IMWriteJpegQuality, quality})
 	if err != nil {

@@ -18,15 +18,21 @@ type preparer struct {
 	copper  Tone
 	numbers [3][256]float32 // of each sample, by colour channel of the model
 	blank   []float32       // an input without its picture: the golden board alone
+	goldens []reference     // none if the model needs none
+	allowed []allowance     // of the first golden board
+	align   bool
 }
 
 // scratch is the memory of one input on its way; it grows to the largest
 // picture and is then reused.
-type scratch struct{ packed, grey, resized, plate []byte }
+type scratch struct {
+	packed, grey, resized, plate []byte
+	layers                       layers
+}
 
 func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	in := p.Input()
-	pr := &preparer{model: in, copper: r.Copper, blank: make([]float32, p.InputSize())}
+	pr := &preparer{model: in, copper: r.Copper, align: r.Align, blank: make([]float32, p.InputSize())}
 	for c := range in.Colours() {
 		for v := range 256 {
 			pr.numbers[c][v] = (float32(v) - in.Mean[c]) * in.Scale[c]
@@ -41,45 +47,63 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	if len(r.Golden.Data) == 0 {
 		return nil, fmt.Errorf("%s compares with a golden board: the recipe must give the picture of a good one", p.ID())
 	}
-	if err := pr.put(pr.blank, in.Colours(), &scratch{}, r.Golden); err != nil {
-		return nil, fmt.Errorf("golden board: %w", err)
+	for i, px := range append([]inspector.Pixels{r.Golden}, r.Goldens...) {
+		g, err := pr.reference(px, r)
+		if err != nil {
+			return nil, fmt.Errorf("golden board %d: %w", i+1, err)
+		}
+		pr.goldens = append(pr.goldens, g)
 	}
-	return pr, nil
+	pr.spread(pr.blank, in.Colours(), pr.goldens[0].px)
+	var err error
+	pr.allowed, err = pr.allowances(r)
+	return pr, err
 }
 
-func (p *preparer) newInput() *Input { return &Input{data: slices.Clone(p.blank)} }
+func (p *preparer) newInput() *Input {
+	return &Input{data: slices.Clone(p.blank), lie: lie{place: home}}
+}
 
-// fill writes the picture beside the golden board, which is there already.
+// fill writes the picture, laid over the golden board, beside it.
 func (p *preparer) fill(in *Input, px inspector.Pixels) error {
-	return p.put(in.data, 0, &in.scratch, px)
-}
-
-// put writes one picture into dst, from channel first on.
-func (p *preparer) put(dst []float32, first int, s *scratch, px inspector.Pixels) error {
-	if err := px.Check(); err != nil {
+	px, err := p.view(&in.scratch, px)
+	if err != nil {
 		return err
 	}
+	if len(p.goldens) > 0 {
+		if px, err = p.overlay(in, px); err != nil {
+			return err
+		}
+		px = p.forgive(in, px)
+	}
+	p.spread(in.data, 0, px)
+	return nil
+}
+
+// view is the picture as the model sees it, but for numbers.
+func (p *preparer) view(s *scratch, px inspector.Pixels) (_ inspector.Pixels, err error) {
+	if err := px.Check(); err != nil {
+		return px, err
+	}
 	px = s.pack(px)
-	var err error
 	if p.model.Colour == "grey" && px.Channels == 3 {
 		if px, err = s.toGrey(px); err != nil {
-			return err
+			return px, err
 		}
 	}
 	if px.Width != p.model.Width || px.Height != p.model.Height {
 		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
-			return err
+			return px, err
 		}
 	}
 	if p.model.Binarise {
 		s.plate = room(s.plate, px.Width*px.Height)
 		if err := Plate(s.plate, px, p.copper); err != nil {
-			return err
+			return px, err
 		}
 		px.Data = s.plate
 	}
-	p.spread(dst, first, px)
-	return nil
+	return px, nil
 }
 
 // spread looks up the number of every sample and puts it in its place.

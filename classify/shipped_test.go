@@ -21,7 +21,7 @@ import (
 )
 
 // pcb is the shipped model in the fastest runtime that is here.
-func pcb(t *testing.T) (*model.Package, session) {
+func pcb(t testing.TB) (*model.Package, session) {
 	if _, err := os.Stat("../models/pcb"); err != nil {
 		t.Skip("the shipped model is not there")
 	}

@@ -99,3 +99,16 @@ func (l limits) decide(scored []inspector.Defect, at bool) (inspector.Verdict, s
 	}
 	return inspector.Unsure, fmt.Sprintf("%s is between pass %v and fail %v", what, own.Pass, own.Fail), worst
 }
+
+// decideWithout is decide once the recipe has left out some defects, which the
+// reason counts. If nothing else is left, the board passes.
+func (l limits) decideWithout(scored []inspector.Defect, gone leftOut, at bool) (inspector.Verdict, string, inspector.Defect) {
+	if gone.count() == 0 {
+		return l.decide(scored, at)
+	}
+	if len(scored) == 0 {
+		return inspector.Pass, "nothing that counts; left out: " + gone.String(), gone.worst
+	}
+	verdict, reason, worst := l.decide(scored, at)
+	return verdict, reason + "; left out: " + gone.String(), worst
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages that are missing: `setup.sh run` for
-# what builds and runs the appliance, `setup.sh test` for what its tests start.
+# what builds and runs the appliance, `setup.sh test` for what its tests start,
+# `setup.sh bench` for what it is measured beside.
 set -euo pipefail
 
 # package : why
@@ -24,6 +25,9 @@ gstreamer1.0-plugins-ugly : H.264 for the RTSP server
 chromium-headless-shell : a real browser for the page
 fonts-dejavu-core : letters for the browser
 '
+bench='
+python3-opencv : the same loop in Python, OpenCV dnn
+'
 
 lib=.cache/onnxruntime/libonnxruntime.so.1.24.3
 case "${1:-}" in
@@ -36,7 +40,8 @@ npm : brings the ONNX Runtime library (the fast runtime)"
 	fi
 	;;
 test) list=$test ;;
-*) echo "usage: setup.sh run|test" >&2; exit 2 ;;
+bench) list=$bench ;;
+*) echo "usage: setup.sh run|test|bench" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

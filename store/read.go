@@ -66,6 +66,19 @@ func (s *Store) Inspection(ctx context.Context, id string) (Record, error) {
 	return found[0], nil
 }
 
+// Asked gives the inspection that the source asked for with this request,
+// ErrInFlight or ErrNotFound. No request is never found.
+func (s *Store) Asked(ctx context.Context, source, request string) (Record, error) {
+	found, err := query(ctx, s.readers, record, selectRecords+` WHERE source = ? AND request = ? AND request <> ''`, source, request)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Record{}, wrap(err, "request %q from %s", request, source)
+	}
+	return found[0], nil
+}
+
 // EvidenceFor names the evidence of an inspection that is still on the disk.
 func (s *Store) EvidenceFor(ctx context.Context, id string) ([]inspector.Blob, error) {
 	r, err := s.Inspection(ctx, id)

@@ -321,6 +321,9 @@ func TestTriggerIsIdempotentByRequest(t *testing.T) {
 	if _, err := s.Inspection(t.Context(), id.String()); !errors.Is(err, ErrInFlight) {
 		t.Errorf("in flight it is %v", err)
 	}
+	if _, err := s.Asked(t.Context(), "mqtt", "board-7"); !errors.Is(err, ErrInFlight) {
+		t.Errorf("asked for in flight it is %v", err)
+	}
 	for _, other := range []inspector.Trigger{{Source: "http", Request: "board-7"}, {Source: "mqtt", Request: "board-8"}, {Source: "mqtt"}, {Source: "mqtt"}} {
 		if got, again, err := s.Triggered(t.Context(), other); err != nil || again || got == id {
 			t.Errorf("%+v gave %s again=%v %v", other, got, again, err)
@@ -343,6 +346,14 @@ func TestTriggerIsIdempotentByRequest(t *testing.T) {
 	}
 	if r, err := s.Inspection(t.Context(), id.String()); err != nil || r.Verdict != inspector.Pass || r.Trigger != ask {
 		t.Errorf("the answer is %+v, %v", r, err)
+	}
+	if r, err := s.Asked(t.Context(), ask.Source, ask.Request); err != nil || r.ID != id.String() {
+		t.Errorf("what was asked for is %+v, %v; want %s", r, err, id)
+	}
+	for source, request := range map[string]string{"mqtt": "", "tcp": "board-7"} {
+		if r, err := s.Asked(t.Context(), source, request); !errors.Is(err, ErrNotFound) {
+			t.Errorf("request %q from %s: %+v, %v; want ErrNotFound", request, source, r, err)
+		}
 	}
 	if l := balanced(t, s); l != (Ledger{Triggers: 5, Pass: 1, InFlight: 4}) {
 		t.Errorf("ledger %+v", l)

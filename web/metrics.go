@@ -113,6 +113,7 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, p := range s.Parts {
 		send(gauge, "part_up", "1 if the part works.", one(p.State == OK || p.State == Degraded), "part", p.Name)
+		send(gauge, "part_degraded", "1 if the part works, but somebody should look.", one(p.State == Degraded), "part", p.Name)
 		if p.Name == "broker" {
 			send(gauge, "mqtt_connected", "1 if the broker is connected.", one(p.State == OK || p.State == Degraded))
 		}

@@ -22,6 +22,7 @@ type health struct {
 	judges  *judges
 	disk    *store.Store
 	client  *notify.Client
+	broker  *notify.Broker // the embedded one; nil without
 	line    *line
 	shadow  *shadow
 	engine  *workflow.Engine
@@ -132,11 +133,24 @@ func (h *health) diskPart(err error, free int64) web.Part {
 }
 
 func (h *health) brokerPart() web.Part {
-	m := h.client.Health()
-	if m.Connected {
-		return web.Part{Name: "broker", State: web.OK, Detail: "connected"}
+	var own notify.BrokerHealth
+	if h.broker != nil {
+		own = h.broker.Health()
 	}
-	return web.Part{Name: "broker", State: web.Down, Detail: "not connected: " + m.LastError, Remedy: "check the broker and mqtt.broker; messages wait on the disk and go out when it is back"}
+	return brokerPart(h.client.Health(), own)
+}
+
+// brokerPart says how messages get out, and what the embedded broker dropped.
+func brokerPart(m notify.Health, own notify.BrokerHealth) web.Part {
+	p := web.Part{Name: "broker", State: web.OK, Detail: "connected"}
+	switch {
+	case !m.Connected:
+		p.State, p.Detail, p.Remedy = web.Down, "not connected: "+m.LastError, "check the broker and mqtt.broker; messages wait on the disk and go out when it is back"
+	case own.Dropped > 0:
+		p.State, p.Detail = web.Degraded, fmt.Sprintf("connected, but %d messages for subscribers that do not fetch theirs were dropped since the start", own.Dropped)
+		p.Remedy = "bring the subscriber back, or have it connect once with a clean session if it is gone for good; what it missed is under /api/v1/inspections; a restart resets the count"
+	}
+	return p
 }
 
 // deliveries tells of upstream and, if they are in trouble, of the other lanes.

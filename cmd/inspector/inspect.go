@@ -108,7 +108,7 @@ func inspectFile(ctx context.Context, judges *judges, station inspector.Station,
 	if err != nil {
 		r = classify.Unsure(err)
 	}
-	i.Verdict, i.Reason, i.Score, i.Defects, i.Timings = r.Verdict, r.Reason, r.Score, r.Defects, r.Timings
+	i.Verdict, i.Reason, i.Score, i.Defects, i.LeftOut, i.Lay, i.Timings = r.Verdict, r.Reason, r.Score, r.Defects, r.LeftOut, r.Lay, r.Timings
 	i.Width, i.Height = p.Width, p.Height
 	if i.Defects == nil {
 		i.Defects = []inspector.Defect{}

@@ -156,7 +156,7 @@ var (
 
 func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	if err := l.judges.check(j.trigger.Recipe); err != nil {
-		return inspector.Inspection{}, err
+		return l.recall(ctx, j.trigger, err)
 	}
 	j.trigger.At = time.Now()
 	j.deadline = j.trigger.At.Add(l.mode.Takt)
@@ -172,6 +172,21 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	case <-ctx.Done():
 		return inspector.Inspection{}, ctx.Err()
 	}
+}
+
+// recall gives the answer that t was given before its recipe was removed; a
+// trigger that was not asked before is refused.
+func (l *line) recall(ctx context.Context, t inspector.Trigger, refused error) (inspector.Inspection, error) {
+	r, err := l.store.Asked(ctx, t.Source, t.Request)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return inspector.Inspection{}, refused
+	case err != nil:
+		return inspector.Inspection{}, err
+	case !r.Trigger.Same(t):
+		return inspector.Inspection{}, refused
+	}
+	return r.Inspection, nil
 }
 
 // register has the board accepted, also if the asker goes away, and gives the

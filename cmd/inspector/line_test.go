@@ -165,6 +165,57 @@ func TestPostedPicture(t *testing.T) {
 	a.stop()
 }
 
+// A verdict that was given stays the answer to its request, also after its
+// recipe was removed. Nothing new is judged by that recipe.
+func TestRemovedRecipeStillAnswers(t *testing.T) {
+	dir, recipes := t.TempDir(), t.TempDir()
+	b, err := board.New(1, simulatedSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := b.Golden(board.Photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture := jpeg(t, golden)
+	for name, data := range map[string][]byte{"golden.jpg": picture, "old.yaml": []byte("golden: golden.jpg\ncopper: bright\n")} {
+		if err := os.WriteFile(filepath.Join(recipes, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	post := func(a *appliance, request, serial string) (code int, i inspector.Inspection) {
+		code, answer := a.do(http.MethodPost, "/api/v1/inspections?recipe=old&request="+request+"&serial="+serial, "image/jpeg", bytes.NewReader(picture))
+		_ = json.Unmarshal(answer, &i)
+		return code, i
+	}
+	env := []string{"INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_RECIPES=" + recipes}
+	a := startAppliance(t, dir, env...)
+	code, first := post(a, "r1", "S1")
+	if code >= 300 || first.Recipe != "old" || first.ID == "" {
+		t.Fatalf("%d %+v; want a verdict by the recipe", code, first)
+	}
+	a.stop()
+	if err := os.Remove(filepath.Join(recipes, "old.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	a = startAppliance(t, dir, env...)
+	if code, again := post(a, "r1", "S1"); code >= 300 || again.ID != first.ID || again.Verdict != first.Verdict {
+		t.Errorf("asked again: %d %+v; want the answer of before, %+v", code, again, first)
+	}
+	if code, other := post(a, "r1", "S2"); code != http.StatusNotFound {
+		t.Errorf("another board with that request: %d %+v; want 404", code, other)
+	}
+	for _, request := range []string{"r2", ""} {
+		if code, other := post(a, request, "S1"); code != http.StatusNotFound {
+			t.Errorf("request %q by the removed recipe: %d %+v; want 404", request, code, other)
+		}
+	}
+	if all := a.inspections(""); len(all) != 1 {
+		t.Errorf("%d inspections: want the one board", len(all))
+	}
+	a.stop()
+}
+
 // Triggers end in one verdict each, in a camera's absence too.
 func TestTriggers(t *testing.T) {
 	a := startAppliance(t, t.TempDir(), "INSPECTOR_TRIGGER_MODE=external")

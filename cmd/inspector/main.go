@@ -15,6 +15,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal kills at once
+	for _, words := range strays(os.Environ()) {
+		fmt.Fprintln(os.Stderr, "inspector:", words)
+	}
 	os.Exit(command(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
@@ -37,6 +40,9 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
 
   inspector run [--config FILE]              the appliance; without FILE a simulated line
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
+  inspector recipe learn [flags] RECIPE      make a recipe from stills of good and bad boards
+  inspector recipe example FOLDER            draw such stills, to try it
+  inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
   inspector model list                       versions, which one judges, and who decided that
@@ -62,6 +68,10 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = runCommand(ctx, args, env, stdout, stderr)
 	case "inspect":
 		err = inspectCommand(ctx, args, env, stdout, stderr)
+	case "recipe":
+		err = recipeCommand(ctx, args, env, stdout, stderr)
+	case "eval":
+		err = evalCommand(ctx, args, env, stdout, stderr)
 	case "config":
 		err = configCommand(ctx, args, env, stdout, stderr)
 	case "doctor":

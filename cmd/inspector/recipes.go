@@ -1,45 +1,18 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"inspector"
-	"inspector/camera"
 	"inspector/classify"
 )
-
-// A recipe is the settings of one product: recipes/NAME.yaml.
-type recipe struct {
-	// Golden is a picture of a known-good board, relative to the recipe.
-	// {name} in it stands for the still's name up to its last underscore: each
-	// board is then compared with its own golden.
-	Golden  string            `yaml:"golden"`
-	Copper  classify.Tone     `yaml:"copper"`  // dark or bright
-	Limits  *limits           `yaml:"limits"`  // default: the model's
-	Classes map[string]limits `yaml:"classes"` // per class, where they differ
-	Model   string            `yaml:"model"`   // NAME[@VERSION or @ALIAS]; default: that of the configuration
-
-	drawn inspector.Pixels // the golden of the simulated line, which has no file
-}
-
-// limits are the scores at and above which a board fails, and below which it
-// passes.
-type limits struct {
-	Fail float32 `yaml:"fail"`
-	Pass float32 `yaml:"pass"`
-}
 
 func (j *judges) readRecipes(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
@@ -59,47 +32,11 @@ func (j *judges) readRecipes(dir string) error {
 	return errors.Join(errs...)
 }
 
-func readRecipe(file string) (r recipe, err error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return r, fmt.Errorf("recipe: %w", err)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&r); err != nil && !errors.Is(err, io.EOF) {
-		return r, fmt.Errorf("recipe: %w; the keys are golden, copper, limits, classes and model", located(file, strings.ReplaceAll(err.Error(), "in type main.recipe", "")))
-	}
-	if r.Golden != "" && !filepath.IsAbs(r.Golden) {
-		r.Golden = filepath.Join(filepath.Dir(file), r.Golden)
-	}
-	r.Copper = cmp.Or(r.Copper, classify.Dark)
-	return r, nil
-}
-
-// readGolden gives no pixels for no file: a model may need none.
-func readGolden(file string) (inspector.Pixels, error) {
-	if file == "" {
-		return inspector.Pixels{}, nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return inspector.Pixels{}, fmt.Errorf("golden: %w", err)
-	}
-	p, err := camera.Decode(data, maxStill)
-	if err != nil {
-		return p, fmt.Errorf("golden %s: %w", file, err)
-	}
-	return p, nil
-}
-
 // classifier of a recipe on one golden.
 func (g *judge) classifier(name string, r recipe, golden inspector.Pixels) (*classify.Classifier, error) {
-	out := classify.Recipe{Name: name, Golden: golden, Copper: r.Copper, ClassLimits: map[string]classify.Limits{}}
-	if r.Limits != nil {
-		out.Limits = classify.Limits(*r.Limits)
-	}
-	for class, l := range r.Classes {
-		out.ClassLimits[class] = classify.Limits(l)
+	out, err := r.settings(name, golden)
+	if err != nil {
+		return nil, err
 	}
 	return classify.New(g.pkg, g.session, out)
 }

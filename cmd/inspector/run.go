@@ -123,7 +123,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		wake:  engine.Wake, seen: both(show(page, started, log), beside.offer),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.Sessions,
 	})
-	back.line, health.line, health.shadow = conveyor, conveyor, beside
+	back.line, health.line, health.broker, health.shadow = conveyor, conveyor, broker, beside
 	if err := conveyor.recover(ctx); err != nil {
 		return err
 	}

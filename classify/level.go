@@ -1,0 +1,237 @@
+package classify
+
+import (
+	"math"
+	"slices"
+)
+
+// A level is the golden board at one resolution, ready to be compared with
+// pictures of the same size: at pixels that a shift changes much, which steer,
+// and at pixels of a regular grid, which tell how alike two boards are.
+type level struct {
+	w, h   int
+	aspect float64 // width by height of the captured picture, however it was stretched
+	steers []steer
+	probes []probe
+}
+
+// A steer is a pixel with a strong gradient.
+type steer struct {
+	x, y, v float32    // from -1 to 1, and the grey value
+	slope   [6]float32 // of the grey value, by each number of a place
+}
+
+// A probe is a pixel of the grid.
+type probe struct {
+	at int32 // index of the pixel
+	v  float32
+}
+
+const (
+	mesh   = 16 // cells along each edge, each with its own steers
+	enough = 24 // steers in a cell, at most
+	steep  = 6  // grey levels per pixel, at least: less is noise
+)
+
+// measure fills l, whose size is set, from the golden board's pixels.
+func (l *level) measure(golden []byte) {
+	w, h := l.w, l.h
+	for row := range mesh {
+		for col := range mesh {
+			l.steers = append(l.steers, l.steepest(golden, col*w/mesh, row*h/mesh, (col+1)*w/mesh, (row+1)*h/mesh)...)
+		}
+	}
+	step := max(1, int(math.Sqrt(float64(w*h)/3000)))
+	for y := step / 2; y < h; y += step {
+		for x := (y / step % 2) * step / 2; x < w; x += step { // every other row is offset
+			l.probes = append(l.probes, probe{int32(y*w + x), float32(golden[y*w+x])})
+		}
+	}
+}
+
+// steepest are the steers of one cell.
+func (l *level) steepest(px []byte, left, top, right, bottom int) []steer {
+	type candidate struct {
+		x, y   int
+		dx, dy float64
+	}
+	var all []candidate
+	for y := max(top, 1); y < min(bottom, l.h-1); y++ {
+		for x := max(left, 1); x < min(right, l.w-1); x++ {
+			i := y*l.w + x
+			c := candidate{x, y, (float64(px[i+1]) - float64(px[i-1])) / 2, (float64(px[i+l.w]) - float64(px[i-l.w])) / 2}
+			if math.Hypot(c.dx, c.dy) >= steep {
+				all = append(all, c)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int {
+		if d := math.Hypot(b.dx, b.dy) - math.Hypot(a.dx, a.dy); d != 0 {
+			return int(math.Copysign(1, d))
+		}
+		return 0
+	})
+	var out []steer
+	for _, c := range all[:min(len(all), enough)] {
+		x, y := (float64(c.x)+.5)*2/float64(l.w)-1, (float64(c.y)+.5)*2/float64(l.h)-1
+		gx, gy := c.dx*float64(l.w)/2, c.dy*float64(l.h)/2
+		s := steer{x: float32(x), y: float32(y), v: float32(px[c.y*l.w+c.x])}
+		for k, v := range [6]float64{gx * x, gx * y, gx, gy * x, gy * y, gy} {
+			s.slope[k] = float32(v)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// missing is the grey value of what lies outside the picture.
+const missing = -1
+
+// sample gives the picture's grey value at a point, between pixels.
+func (l *level) sample(px []byte, x, y float32) float32 {
+	fx, fy := (x+1)*float32(l.w)/2-.5, (y+1)*float32(l.h)/2-.5
+	if !(fx >= 0 && fy >= 0 && fx < float32(l.w-1) && fy < float32(l.h-1)) {
+		return missing
+	}
+	i, j := int(fx), int(fy)
+	fx, fy = fx-float32(i), fy-float32(j)
+	at := j*l.w + i
+	a, b := px[at:at+2:at+2], px[at+l.w:at+l.w+2:at+l.w+2]
+	top := float32(a[0]) + (float32(a[1])-float32(a[0]))*fx
+	bottom := float32(b[0]) + (float32(b[1])-float32(b[0]))*fx
+	return top + (bottom-top)*fy
+}
+
+// step moves p by one Gauss-Newton step of inverse-compositional alignment
+// towards the least difference between picture and golden board, and returns
+// the move. Contrast and brightness are equalised; where the two differ much,
+// as at a defect, little is heeded. seen is room for len(l.steers) values.
+func (l *level) step(p *place, px []byte, seen []float32) (move place, ok bool) {
+	gain, offset, off, n := l.look(p, px, seen)
+	if n < len(l.steers)/3 {
+		return home, false
+	}
+	var a [unknowns][unknowns + 1]float64
+	scale := 1 / float32(max(1.5*off, 1))
+	for i := range l.steers {
+		if seen[i] == missing {
+			continue
+		}
+		s := &l.steers[i]
+		e := gain*seen[i] + offset - s.v
+		weight := 1 / (1 + e*e*scale*scale)
+		for j := range 6 {
+			f := weight * s.slope[j]
+			row := &a[j]
+			for k := j; k < 6; k++ {
+				row[k] += float64(f * s.slope[k])
+			}
+			row[unknowns] += float64(f * e)
+		}
+	}
+	l.stiffen(&a, p)
+	x := solved(&a, 6)
+	move = place{1 + x[0], x[1], x[2], x[3], 1 + x[4], x[5]}
+	back, ok := move.inverse()
+	*p = p.after(&back)
+	return move, ok
+}
+
+// stiffen adds to the normal equations what is known beforehand: a board is
+// hardly ever stretched or skewed, and where nothing steers it, along parallel
+// traces say, it lies at home.
+func (l *level) stiffen(a *[unknowns][unknowns + 1]float64, p *place) {
+	strongest := 0.
+	for j := range 6 {
+		strongest = max(strongest, a[j][j])
+	}
+	stiff := 0.3 * strongest
+	add := func(j, k int, u, v, is float64) { // u x[j] + v x[k] should become is
+		a[j][j] += stiff * u * u
+		a[j][k] += stiff * u * v
+		a[k][k] += stiff * v * v
+		a[j][unknowns] += stiff * u * is
+		a[k][unknowns] += stiff * v * is
+	}
+	add(0, 4, 1, -1, p[0]-p[4])
+	add(1, 3, l.aspect, 1/l.aspect, p[1]*l.aspect+p[3]/l.aspect)
+	const weak = 1e-3
+	for j := range 6 {
+		a[j][j] += weak * strongest
+		a[j][unknowns] += weak * strongest * (p[j] - home[j])
+	}
+}
+
+// look fills seen with the picture's values at the steers, and gives the gain
+// and offset that make them like the golden board's, the mean difference that
+// remains, and how many are inside the picture.
+func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32, off float64, n int) {
+	var q [6]float32
+	for k, v := range p {
+		q[k] = float32(v)
+	}
+	var t, tt, g, gg float64
+	for i := range l.steers {
+		s := &l.steers[i]
+		v := l.sample(px, q[0]*s.x+q[1]*s.y+q[2], q[3]*s.x+q[4]*s.y+q[5])
+		if seen[i] = v; v == missing {
+			continue
+		}
+		n++
+		t, tt, g, gg = t+float64(v), tt+float64(v*v), g+float64(s.v), gg+float64(s.v*s.v)
+	}
+	if n == 0 {
+		return 0, 0, 0, 0
+	}
+	m := float64(n)
+	gain = float32(math.Sqrt((gg/m - g/m*g/m + 1) / (tt/m - t/m*t/m + 1)))
+	offset = float32(g/m) - gain*float32(t/m)
+	for i := range l.steers {
+		if seen[i] != missing {
+			off += math.Abs(float64(gain*seen[i] + offset - l.steers[i].v))
+		}
+	}
+	return gain, offset, off / m, n
+}
+
+// likeness is the correlation, -1 to 1, of the picture and the golden board at
+// the steers, the board lying at p: as edges decide, bare areas do not flatter
+// it. Half the steers must be in the picture. seen is as for step.
+func (l *level) likeness(p *place, px []byte, seen []float32) float64 {
+	l.look(p, px, seen)
+	var c correlation
+	for i := range l.steers {
+		if seen[i] != missing {
+			c.add(seen[i], l.steers[i].v)
+		}
+	}
+	if c.n < len(l.steers)/2 {
+		return 0
+	}
+	return c.value()
+}
+
+// A correlation of pairs of grey values.
+type correlation struct {
+	n                int
+	a, b, aa, bb, ab float64
+}
+
+func (c *correlation) add(a, b float32) {
+	c.n++
+	c.a += float64(a)
+	c.b += float64(b)
+	c.aa += float64(a * a)
+	c.bb += float64(b * b)
+	c.ab += float64(a * b)
+}
+
+// value is 0 where either side is flat.
+func (c *correlation) value() float64 {
+	n := float64(max(c.n, 1))
+	va, vb := c.aa/n-c.a/n*c.a/n, c.bb/n-c.b/n*c.b/n
+	if va < 1 || vb < 1 {
+		return 0
+	}
+	return (c.ab/n - c.a/n*c.b/n) / math.Sqrt(va*vb)
+}

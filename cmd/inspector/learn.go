@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+)
+
+// recipeCommand is inspector recipe learn and inspector recipe example.
+func recipeCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	name := ""
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	switch name {
+	case "learn":
+		return learnCommand(ctx, args, env, stdout, stderr)
+	case "example":
+		return exampleCommand(args, env, stdout, stderr)
+	}
+	return exit{2, errors.New("usage: inspector recipe learn --good FOLDER [--bad FOLDER] RECIPE.yaml, or inspector recipe example FOLDER")}
+}
+
+// A lesson is what inspector recipe learn is asked for.
+type lesson struct {
+	config    Config
+	copper    classify.Tone
+	good, bad []string // files
+	file      string   // of the recipe
+	stdout    io.Writer
+}
+
+func learnCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	f := flag.NewFlagSet("recipe learn", flag.ContinueOnError)
+	config := f.String("config", "", "configuration `file`; empty: the defaults")
+	good := f.String("good", "", "`folder` of stills of good boards (required)")
+	bad := f.String("bad", "", "`folder` of stills of boards with defects")
+	copper := f.String("copper", "dark", "copper is the `dark` or bright part of the picture")
+	force := f.Bool("force", false, "write over a recipe that is there")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: inspector recipe learn --good FOLDER [--bad FOLDER] RECIPE.yaml\nMakes a golden board of good stills, proposes limits from good and bad ones, and writes a recipe.")
+		f.PrintDefaults()
+	}
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	if f.NArg() != 1 || *good == "" || filepath.Ext(f.Arg(0)) != ".yaml" {
+		return exit{2, errors.New("recipe learn: name the folder of good stills (--good) and the recipe to write (RECIPE.yaml)")}
+	}
+	if _, err := os.Stat(f.Arg(0)); err == nil && !*force {
+		return exit{2, fmt.Errorf("recipe learn: %s is there already; --force writes over it", f.Arg(0))}
+	}
+	l := lesson{copper: classify.Tone(*copper), file: f.Arg(0), stdout: stdout}
+	var err error
+	if l.config, err = loadConfig(*config, env); err != nil {
+		return exit{2, err}
+	}
+	l.config.Recipes, l.config.Recipe = "", simulatedName // others' faults are not ours
+	if l.good, err = pictures(*good); err != nil {
+		return exit{2, err}
+	}
+	if *bad != "" {
+		if l.bad, err = pictures(*bad); err != nil {
+			return exit{2, err}
+		}
+	}
+	return l.learn(ctx)
+}
+
+// pictures are the files of a folder that look like stills, in order.
+func pictures(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("stills: %w", err)
+	}
+	for _, e := range entries {
+		if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}, ext) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("stills: no pictures in %s", dir)
+	}
+	return files, nil
+}
+
+// learn makes golden board, limits and recipe. Half of the good boards make
+// the golden one and the others judge it, if there are enough.
+func (l lesson) learn(ctx context.Context) error {
+	teachers, examples := l.good, l.good
+	if len(l.good) >= 10 {
+		teachers, examples = fold(l.good, 0, 2)
+	}
+	learned, err := l.golden(ctx, teachers[:min(len(teachers), classify.MostStills)])
+	if err != nil {
+		return err
+	}
+	r := recipe{Golden: l.beside("golden"), Tolerance: l.beside("tolerance"), Copper: l.copper}
+	for file, px := range map[string]inspector.Pixels{r.Golden: learned.Golden, r.Tolerance: learned.Tolerance} {
+		data, err := classify.PNG(px)
+		if err == nil {
+			err = os.WriteFile(file, data, 0o666)
+		}
+		if err != nil {
+			return fmt.Errorf("recipe learn: %w", err)
+		}
+	}
+	s, err := l.score(ctx, r, examples)
+	if err != nil {
+		return err
+	}
+	proposed, e := propose(s), expect(s)
+	l.report(proposed, e)
+	return l.write(r, proposed, e)
+}
+
+// beside is a picture next to the recipe: mainboard.golden.png.
+func (l lesson) beside(what string) string {
+	return strings.TrimSuffix(l.file, ".yaml") + "." + what + ".png"
+}
+
+func (l lesson) golden(ctx context.Context, files []string) (classify.Learned, error) {
+	var stills []inspector.Pixels
+	for _, file := range files {
+		px, err := readGolden(file)
+		if err != nil {
+			return classify.Learned{}, err
+		}
+		stills = append(stills, px)
+	}
+	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: {drawn: stills[0], Copper: l.copper}})
+	if err != nil {
+		return classify.Learned{}, err
+	}
+	defer judges.Close()
+	c, err := judges.places[learning].of("")
+	if err != nil {
+		return classify.Learned{}, err
+	}
+	learned, err := c.Learn(stills)
+	if err != nil {
+		return learned, err
+	}
+	refused := 0
+	for i, err := range learned.Refused {
+		if err != nil {
+			refused++
+			fmt.Fprintf(l.stdout, "refused      %s: %v\n", files[i], err)
+		}
+	}
+	fmt.Fprintf(l.stdout, "golden       of %d stills, %d refused; good boards differ at %.1f %% of it\n", len(stills)-refused, refused, 100*learned.Varies)
+	return learned, nil
+}
+
+// learning is the recipe that judges while a recipe is learnt.
+const learning = "learning"
+
+// score judges the examples. A board that is not judged is unsure whatever the
+// limits, and is told of.
+func (l lesson) score(ctx context.Context, r recipe, good []string) (s scores, err error) {
+	r.Limits = &limits{Fail: .999, Pass: .001}
+	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: r})
+	if err != nil {
+		return s, err
+	}
+	defer judges.Close()
+	c, err := judges.places[learning].of("")
+	if err != nil {
+		return s, err
+	}
+	unjudged := 0
+	for i, file := range append(slices.Clone(good), l.bad...) {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return s, err
+		}
+		px, err := camera.Decode(data, maxStill)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", file, err)
+		}
+		result := c.Classify(ctx, px)
+		switch {
+		case ctx.Err() != nil:
+			return s, ctx.Err()
+		case result.Timings.Decode == 0:
+			unjudged++
+			fmt.Fprintf(l.stdout, "unsure       %s: %s\n", file, result.Reason)
+		case i < len(good):
+			s.good = append(s.good, result.Score)
+		default:
+			s.bad = append(s.bad, result.Score)
+		}
+	}
+	fmt.Fprintf(l.stdout, "examples     %d good, %d bad, %d not judged\n", len(s.good), len(s.bad), unjudged)
+	return s, nil
+}
+
+func (l lesson) report(p limits, e expectation) {
+	fmt.Fprintf(l.stdout, "limits       fail %v, pass %v\n", p.Fail, p.Pass)
+	fmt.Fprintf(l.stdout, "false calls  %s of the good boards, and %d unsure\n", share(e.falseCalls, e.good), e.goodUnsure)
+	if e.bad == 0 {
+		fmt.Fprintln(l.stdout, "escapes      unknown: no bad boards were given (--bad)")
+		return
+	}
+	fmt.Fprintf(l.stdout, "escapes      %s of the bad boards, and %d unsure\n", share(e.escapes, e.bad), e.badUnsure)
+}
+
+// write makes the recipe file, or leaves what was there.
+func (l lesson) write(r recipe, p limits, e expectation) error {
+	r.Golden, r.Tolerance, r.Limits = filepath.Base(r.Golden), filepath.Base(r.Tolerance), &p
+	body, err := yaml.Marshal(r)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "# Learnt by inspector recipe learn from %d good and %d bad stills. Expected of boards like them:\n", len(l.good), len(l.bad))
+	fmt.Fprintf(&text, "# false calls %s, escapes %s.\n", share(e.falseCalls, e.good), share(e.escapes, e.bad))
+	text.Write(body)
+	part := l.file + ".part"
+	if err := os.WriteFile(part, text.Bytes(), 0o666); err != nil {
+		return err
+	}
+	if err := os.Rename(part, l.file); err != nil {
+		return err
+	}
+	fmt.Fprintf(l.stdout, "wrote        %s, %s, %s\n", l.file, l.beside("golden"), l.beside("tolerance"))
+	return nil
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/classify"
+)
+
+// A recipe is the settings of one product: recipes/NAME.yaml.
+type recipe struct {
+	// Golden is a picture of a known-good board, relative to the recipe.
+	// {name} in it stands for the still's name up to its last underscore: each
+	// board is then compared with its own golden.
+	Golden    string            `yaml:"golden,omitempty"`
+	Goldens   []string          `yaml:"goldens,omitempty"`   // more of them: the one most like the board counts
+	Tolerance string            `yaml:"tolerance,omitempty"` // picture of how much good boards differ at each place
+	Align     *bool             `yaml:"align,omitempty"`     // lay the board over the golden one; default: true
+	Copper    classify.Tone     `yaml:"copper,omitempty"`    // dark or bright
+	Limits    *limits           `yaml:"limits,omitempty"`    // default: the model's
+	Classes   map[string]limits `yaml:"classes,omitempty"`   // per class, where they differ
+	Inspect   []region          `yaml:"inspect,omitempty"`   // default: everything
+	Ignore    []region          `yaml:"ignore,omitempty"`
+	Smallest  float32           `yaml:"smallest,omitempty"` // pixels of the golden picture
+	Takt      time.Duration     `yaml:"takt,omitempty"`     // default: trigger.takt
+	Model     string            `yaml:"model,omitempty"`    // NAME[@VERSION or @ALIAS]; default: model.name
+
+	drawn inspector.Pixels // the golden of the simulated line, which has no file
+}
+
+// limits are the scores at and above which a board fails, and below which it
+// passes.
+type limits struct {
+	Fail float32 `yaml:"fail"`
+	Pass float32 `yaml:"pass"`
+}
+
+// A region is part of the golden picture: a rectangle [left, top, right,
+// bottom] or a polygon [[x, y], [x, y], [x, y], ...], in its pixels.
+type region struct{ outline classify.Polygon }
+
+// UnmarshalYAML reads either form.
+func (r *region) UnmarshalYAML(n *yaml.Node) error {
+	var box []float32
+	if n.Decode(&box) == nil {
+		b := inspector.Box{}
+		if len(box) == 4 {
+			b = inspector.Box{Left: box[0], Top: box[1], Right: box[2], Bottom: box[3]}
+		}
+		if b.Left < b.Right && b.Top < b.Bottom {
+			r.outline = classify.Rectangle(b)
+			return nil
+		}
+	}
+	var points [][]float32
+	if err := n.Decode(&points); err == nil && len(points) >= 3 && !slices.ContainsFunc(points, func(p []float32) bool { return len(p) != 2 }) {
+		r.outline = nil
+		for _, p := range points {
+			r.outline = append(r.outline, inspector.Point{X: p[0], Y: p[1]})
+		}
+		return nil
+	}
+	return fmt.Errorf("line %d: a region is a rectangle [left, top, right, bottom] or a polygon [[x, y], [x, y], [x, y]] of three points or more, in pixels of the golden picture", n.Line)
+}
+
+// MarshalYAML writes the polygon.
+func (r region) MarshalYAML() (any, error) {
+	var points [][]float32
+	for _, p := range r.outline {
+		points = append(points, []float32{p.X, p.Y})
+	}
+	return points, nil
+}
+
+// readRecipe gives the recipe of a file, or every fault of it at once, each
+// with file and line.
+func readRecipe(file string) (r recipe, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return r, fmt.Errorf("recipe: %w", err)
+	}
+	if r, err = parseRecipe(file, text); err != nil {
+		return r, fmt.Errorf("recipe: %w", err)
+	}
+	for _, picture := range append([]*string{&r.Golden, &r.Tolerance}, pointers(r.Goldens)...) {
+		if *picture != "" && !filepath.IsAbs(*picture) {
+			*picture = filepath.Join(filepath.Dir(file), *picture)
+		}
+	}
+	r.Copper = cmp.Or(r.Copper, classify.Dark)
+	return r, nil
+}
+
+func pointers(s []string) (out []*string) {
+	for i := range s {
+		out = append(out, &s[i])
+	}
+	return out
+}
+
+func parseRecipe(file string, text []byte) (r recipe, err error) {
+	lines := map[string]int{}
+	var root yaml.Node
+	if yaml.Unmarshal(text, &root) == nil && len(root.Content) > 0 {
+		keyLines(root.Content[0], "", lines)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	var errs []error
+	var several *yaml.TypeError
+	switch err := d.Decode(&r); {
+	case err == nil || errors.Is(err, io.EOF):
+	case errors.As(err, &several):
+		for _, e := range several.Errors {
+			errs = append(errs, located(file, strings.ReplaceAll(e, "in type main.recipe", "among the keys of a recipe, which end inspector.example.yaml")))
+		}
+	default:
+		errs = append(errs, located(file, err.Error()))
+	}
+	for _, f := range r.faults() {
+		where := file
+		if n := lines[f.key]; n > 0 {
+			where = fmt.Sprintf("%s:%d", file, n)
+		}
+		errs = append(errs, fmt.Errorf("%s: %s: %s", where, f.key, f.msg))
+	}
+	return r, errors.Join(errs...)
+}
+
+// faults says everything that is wrong with a recipe by itself; what depends
+// on the model or on the golden picture is found when it is put to use.
+func (r recipe) faults() (out []fault) {
+	want := func(ok bool, key, format string, args ...any) {
+		if !ok {
+			out = append(out, fault{key, fmt.Sprintf(format, args...)})
+		}
+	}
+	want(r.Copper == "" || r.Copper == classify.Dark || r.Copper == classify.Bright, "copper", "%q is unknown; want dark or bright", r.Copper)
+	named := strings.Contains(r.Golden, "{name}")
+	want(len(r.Goldens) == 0 || r.Golden != "" && !named, "goldens", "more golden pictures need a first one in golden, without {name}")
+	want(r.Tolerance == "" || r.Golden != "" && !named, "tolerance", "it belongs to one golden picture: give it in golden, without {name}")
+	check := func(key string, l limits) {
+		want(0 < l.Pass && l.Pass <= l.Fail && l.Fail < 1, key, "fail %v and pass %v; want 0 < pass <= fail < 1", l.Fail, l.Pass)
+	}
+	if r.Limits != nil {
+		check("limits", *r.Limits)
+	}
+	for _, class := range slices.Sorted(maps.Keys(r.Classes)) {
+		check("classes."+class, r.Classes[class])
+	}
+	want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
+	want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
+	return out
+}
+
+// settings is what the recipe asks of a classifier that compares with golden.
+func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe, error) {
+	out := classify.Recipe{
+		Name: name, Golden: golden, Align: r.Align == nil || *r.Align, Copper: r.Copper,
+		ClassLimits: map[string]classify.Limits{}, Smallest: r.Smallest,
+	}
+	for _, file := range r.Goldens {
+		p, err := readGolden(file)
+		if err != nil {
+			return out, err
+		}
+		out.Goldens = append(out.Goldens, p)
+	}
+	var err error
+	if out.Tolerance, err = readGolden(r.Tolerance); err != nil {
+		return out, fmt.Errorf("tolerance: %w", err)
+	}
+	for _, part := range r.Inspect {
+		out.Inspect = append(out.Inspect, part.outline)
+	}
+	for _, part := range r.Ignore {
+		out.Ignore = append(out.Ignore, part.outline)
+	}
+	if r.Limits != nil {
+		out.Limits = classify.Limits(*r.Limits)
+	}
+	for class, l := range r.Classes {
+		out.ClassLimits[class] = classify.Limits(l)
+	}
+	return out, nil
+}
+
+// readGolden gives no pixels for no file: a model may need none.
+func readGolden(file string) (inspector.Pixels, error) {
+	if file == "" {
+		return inspector.Pixels{}, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return inspector.Pixels{}, fmt.Errorf("golden: %w", err)
+	}
+	p, err := camera.Decode(data, maxStill)
+	if err != nil {
+		return p, fmt.Errorf("golden %s: %w", file, err)
+	}
+	return p, nil
+}

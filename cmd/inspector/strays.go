@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// strays are words about variables of the environment that look as if they
+// set a key of the configuration, but set none. Those that begin with the
+// name of a section do, and those that are nearly a key.
+func strays(environ []string) (words []string) {
+	var keys, sections []string
+	c := reflect.TypeFor[Config]()
+	for i := range c.NumField() {
+		if f := c.Field(i); f.Type.Kind() == reflect.Struct {
+			sections = append(sections, environmentName(f.Tag.Get("yaml"))+"_")
+		}
+	}
+	for key := range configKeys(c, "") {
+		keys = append(keys, environmentName(key))
+	}
+	for _, v := range environ {
+		name, _, _ := strings.Cut(v, "=")
+		if !strings.HasPrefix(name, environmentName("")) || slices.Contains(keys, name) {
+			continue
+		}
+		near, edits := nearest(name, keys)
+		if edits <= 2 || slices.ContainsFunc(sections, func(s string) bool { return strings.HasPrefix(name, s) }) {
+			words = append(words, fmt.Sprintf("environment: %s sets nothing; is %s meant?", name, near))
+		}
+	}
+	return words
+}
+
+// configKeys yields the path of every leaf.
+func configKeys(t reflect.Type, path string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			key := strings.TrimPrefix(path+"."+f.Tag.Get("yaml"), ".")
+			if f.Type.Kind() != reflect.Struct {
+				if !yield(key) {
+					return
+				}
+				continue
+			}
+			for leaf := range configKeys(f.Type, key) {
+				if !yield(leaf) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// nearest is the one of names that the fewest edits make of name.
+func nearest(name string, names []string) (best string, edits int) {
+	edits = len(name) + 1
+	for _, n := range names {
+		if d := distance(name, n); d < edits {
+			best, edits = n, d
+		}
+	}
+	return best, edits
+}
+
+// distance is that of Levenshtein: letters to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			d := before
+			if a[i] != b[j] {
+				d = 1 + min(before, row[j], row[j+1])
+			}
+			before, row[j+1] = row[j+1], d
+		}
+	}
+	return row[len(b)]
+}
