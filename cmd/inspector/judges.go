@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"inspector/classify"
 	"inspector/model"
@@ -152,10 +153,20 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 		if err != nil {
 			return nil, err
 		}
-		return openProven(ctx, j.registry, p, c.Model, c.Trigger.Takt)
+		return openProven(ctx, j.registry, p, c.Model, j.takt(name, c.Trigger.Takt))
 	}
 	j.registry, err = openRegistry(c)
 	return j, err
+}
+
+// takt is the shortest limit of the recipes that name the model.
+func (j *judges) takt(name string, usual time.Duration) time.Duration {
+	for recipe, r := range j.recipes {
+		if j.refs[recipe].Name == name && r.Takt > 0 {
+			usual = min(usual, r.Takt)
+		}
+	}
+	return usual
 }
 
 // openRegistry reads which versions there are and which are in force.

@@ -441,4 +441,13 @@ func TestSlowModelIsRefused(t *testing.T) {
 	if _, err := openJudges(t.Context(), c, nil); !errors.Is(err, classify.ErrSlow) {
 		t.Errorf("error is %v", err)
 	}
+	c.Trigger.Takt = time.Minute
+	hasty, err := simulatedRecipe(c.Simulated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasty.Takt = time.Microsecond
+	if _, err := openJudges(t.Context(), c, map[string]recipe{"hasty": hasty}); !errors.Is(err, classify.ErrSlow) {
+		t.Errorf("for the takt limit of one recipe: %v", err)
+	}
 }
