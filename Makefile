@@ -61,8 +61,10 @@ train: build ## draw boards and train the built-in model anew (20 minutes; MINUT
 picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -run PageShows ./cmd/inspector
 
-conformance: ## the recorded executions of the States Language
+conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full width, with PyTorch)
 	go test -run Conformance -v ./workflow/asl
+	$(if $(FULL),python3 -B model/testdata/zoo.py --full --out .cache/zoo)
+	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m -v ./classify
 
 clean:
 	rm -rf bin .cache .tools

@@ -3,10 +3,10 @@ package classify
 import "inspector"
 
 // Above gives every defect in out that has a score of at least floor, whatever
-// the recipe's limits, highest first. Out stays good for one Judge, before
+// the recipe's limits, highest first. What the recipe leaves out is left out. Out stays good for one Judge, before
 // which Above is called.
 func (c *Classifier) Above(out *Output, floor float32) ([]inspector.Defect, error) {
-	scored, err := c.decode.decode(out.data, out.width, out.height, limits{all: Limits{Fail: floor, Pass: floor}})
+	scored, _, err := c.defects(out, limits{all: Limits{Fail: floor, Pass: floor}})
 	if err != nil {
 		return nil, err
 	}

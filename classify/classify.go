@@ -75,6 +75,9 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 		faults = append(faults, r.ClassLimits[label].check("limits for "+label))
 	}
 	faults = append(faults, r.checkArea())
+	if c.decode.size == 0 {
+		faults = append(faults, fmt.Errorf("%s names no outputs", p.ID()))
+	}
 	var err error
 	if c.prepare, err = newPreparer(p, r); err != nil {
 		faults = append(faults, err)
@@ -87,7 +90,7 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 
 // An Input is one board in the form of the model. It is good for one Infer.
 type Input struct {
-	data          []float32
+	data          []float32 // of each view
 	scratch       scratch
 	width, height int // of the picture
 	lie           lie
@@ -96,8 +99,8 @@ type Input struct {
 
 // An Output is what the model said about one board. It is good for one Judge.
 type Output struct {
-	data           []float32
-	width, height  int // of the picture
+	data           []float32 // of each view
+	width, height  int       // of the picture
 	lie            lie
 	prepare, infer time.Duration
 }
@@ -149,12 +152,16 @@ func (c *Classifier) Infer(ctx context.Context, in *Input) (*Output, error) {
 	select {
 	case out = <-c.outputs:
 	default:
-		out = &Output{data: make([]float32, c.decode.size)}
+		out = &Output{}
 	}
 	begun := time.Now()
-	if err := c.session.Run(ctx, in.data, out.data); err != nil {
-		recycle(c.outputs, out)
-		return nil, fmt.Errorf("infer: %w", err)
+	views, numbers := len(in.data)/c.prepare.size, c.decode.size
+	out.data = slices.Grow(out.data[:0], views*numbers)[:views*numbers]
+	for i := range views {
+		if err := c.session.Run(ctx, in.data[i*c.prepare.size:][:c.prepare.size], out.data[i*numbers:][:numbers]); err != nil {
+			recycle(c.outputs, out)
+			return nil, fmt.Errorf("infer: %w", err)
+		}
 	}
 	out.width, out.height, out.lie = in.width, in.height, in.lie
 	out.prepare, out.infer = in.took, time.Since(begun)
@@ -171,16 +178,9 @@ func (c *Classifier) Judge(out *Output) Result {
 }
 
 func (c *Classifier) judge(out *Output) Result {
-	scored, err := c.decode.decode(out.data, out.width, out.height, c.limits)
+	scored, gone, err := c.defects(out, c.limits)
 	if err != nil {
 		return Unsure(err)
-	}
-	var gone leftOut
-	if c.decode.cells {
-		scored, gone = c.area.keep(scored, c.limits, out.width, out.height)
-		for i := range scored {
-			scored[i].Box = out.lie.place.box(scored[i].Box, out.width, out.height)
-		}
 	}
 	verdict, reason, worst := c.limits.decideWithout(scored, gone, c.decode.cells)
 	r := Result{Verdict: verdict, Reason: reason, Score: worst.Score, LeftOut: gone.count(), Lay: out.lie.registration(out.width, out.height)}
@@ -190,6 +190,20 @@ func (c *Classifier) judge(out *Output) Result {
 		}
 	}
 	return r
+}
+
+// defects are those of the decoder that the recipe does not leave out, where
+// they lie in the picture.
+func (c *Classifier) defects(out *Output, l limits) (scored []inspector.Defect, gone leftOut, err error) {
+	if scored, err = c.decode.decode(out.data, out.width, out.height, l); err != nil || !c.decode.cells {
+		return scored, gone, err
+	}
+	scored, gone = c.area.keep(scored, l, out.width, out.height)
+	for i := range scored {
+		scored[i].Box = out.lie.place.box(scored[i].Box, out.width, out.height)
+		out.lie.place.move(scored[i].Polygon, out.width, out.height)
+	}
+	return scored, gone, nil
 }
 
 // Classify is Prepare, Infer and Judge. An error becomes an unsure verdict.
@@ -211,7 +225,9 @@ func (c *Classifier) Classify(ctx context.Context, p inspector.Pixels) Result {
 // Warm runs the model once on the golden board alone, so that the first board
 // does not pay for the first run, and reports whether its output makes sense.
 func (c *Classifier) Warm(ctx context.Context) error {
-	out, err := c.Infer(ctx, c.prepare.newInput())
+	in := c.prepare.newInput()
+	in.data = in.data[:c.prepare.size] // the first tile, if there are several
+	out, err := c.Infer(ctx, in)
 	if err != nil {
 		return fmt.Errorf("warm up: %w", err)
 	}

@@ -52,7 +52,9 @@ func plate(change func(set func(x, y, w, h int, v byte))) inspector.Pixels {
 }
 
 // judge returns a classifier with the hand-made model that sees differences.
-func judge(t testing.TB, s session) *Classifier {
+func judge(t testing.TB, s session) *Classifier { return judgeAgainst(t, s, plate(nil)) }
+
+func judgeAgainst(t testing.TB, s session, golden inspector.Pixels) *Classifier {
 	p := load(t, "../model/testdata/models", "difference")
 	if s == nil {
 		own, err := onnxgo.Open(p)
@@ -62,7 +64,7 @@ func judge(t testing.TB, s session) *Classifier {
 		t.Cleanup(func() { own.Close() })
 		s = own
 	}
-	c, err := New(p, s, Recipe{Name: "test", Golden: plate(nil), Copper: Dark})
+	c, err := New(p, s, Recipe{Name: "test", Golden: golden, Copper: Dark})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,9 +104,9 @@ func TestBoards(t *testing.T) {
 	}
 }
 
-func TestBoxesFollowThePicture(t *testing.T) {
-	c := judge(t, nil)
-	small := plate(func(set func(x, y, w, h int, v byte)) { set(48, 40, 5, 5, 0) })
+// enlarged is a plate three times as wide and twice as high, in colour and with
+// gaps between the rows.
+func enlarged(small inspector.Pixels) inspector.Pixels {
 	large := inspector.Pixels{Width: 192, Height: 128, Channels: 3, Stride: 600, Data: make([]byte, 600*128)}
 	for y := range 128 {
 		for x := range 192 {
@@ -113,10 +115,28 @@ func TestBoxesFollowThePicture(t *testing.T) {
 			}
 		}
 	}
-	r := c.Classify(t.Context(), large)
+	return large
+}
+
+func TestBoxesFollowThePicture(t *testing.T) {
+	c := judgeAgainst(t, nil, enlarged(plate(nil)))
+	r := c.Classify(t.Context(), enlarged(plate(func(set func(x, y, w, h int, v byte)) { set(48, 40, 5, 5, 0) })))
 	want := inspector.Box{Left: 48 * 3, Top: 40 * 2, Right: 56 * 3, Bottom: 48 * 2}
 	if r.Verdict != inspector.Fail || len(r.Defects) != 1 || r.Defects[0].Box != want {
 		t.Errorf("%+v; want one at %v", r, want)
+	}
+}
+
+// A picture of another size than the golden board's is not compared with it.
+func TestGoldenOfAnotherSize(t *testing.T) {
+	c := judge(t, nil)
+	_, err := c.Prepare(enlarged(plate(nil)))
+	var size *GoldenSizeError
+	if !errors.As(err, &size) || !size.Permanent() || !strings.Contains(err.Error(), "192 x 128") || !strings.Contains(err.Error(), "64 x 64: take a new golden") {
+		t.Errorf("error is %v", err)
+	}
+	if r := c.Classify(t.Context(), enlarged(plate(nil))); r.Verdict != inspector.Unsure {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -280,7 +300,6 @@ func TestConcurrency(t *testing.T) {
 
 // In steady state no frame allocates memory for its pixels.
 func TestPixelsAreNotAllocatedPerFrame(t *testing.T) {
-	c := judge(t, run(func(_ context.Context, _, out []float32) error { clear(out); return nil }))
 	frame := inspector.Pixels{Width: 640, Height: 480, Channels: 3, Stride: 2000, Data: make([]byte, 2000*480)}
 	for y := range 480 {
 		for x := range 640 {
@@ -291,6 +310,7 @@ func TestPixelsAreNotAllocatedPerFrame(t *testing.T) {
 			copy(frame.Data[y*2000+x*3:], []byte{v, v, v})
 		}
 	}
+	c := judgeAgainst(t, run(func(_ context.Context, _, out []float32) error { clear(out); return nil }), frame)
 	c.Classify(t.Context(), frame)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -8,20 +8,22 @@ import (
 	"testing"
 
 	"inspector"
+	"inspector/model"
 )
 
-// board of 4 x 3 cells of 8 pixels, two kinds of defects.
+// small is a detector for a board of 4 x 3 cells of 8 pixels, with two kinds of
+// defects.
 func small() decoder {
-	return decoder{labels: []string{"open", "short"}, activation: "none", cells: true,
-		rows: 3, cols: 4, stride: 8, nms: .3, width: 32, height: 24, size: 7 * 12}
+	return decoder{task: model.Detection, labels: []string{"open", "short"}, cells: true, size: 7 * 12, sizes: []int{7 * 12},
+		how: model.Decode{Activation: "none", Stride: 8, NMS: .3}, input: model.Input{Width: 32, Height: 24}}
 }
 
 type cell struct{ x, y int }
 
 // say sets what the model says about one cell.
-func say(d decoder, out []float32, at cell, values ...float32) {
+func say(out []float32, at cell, values ...float32) {
 	for k, v := range values {
-		out[k*d.rows*d.cols+at.y*d.cols+at.x] = v
+		out[k*12+at.y*4+at.x] = v
 	}
 }
 
@@ -44,7 +46,7 @@ func TestDetect(t *testing.T) {
 			want: []d{{Class: "short", Score: .9, Box: inspector.Box{Left: 4, Top: 8, Right: 14, Bottom: 20}}}},
 		"larger picture": {says: says{{1, 1}: {.9, .2, 1, 1, .5, .25, 1}}, w: 64, h: 72,
 			want: []d{{Class: "short", Score: .9, Box: inspector.Box{Left: 8, Top: 24, Right: 28, Bottom: 60}}}},
-		"grown and clipped": {says: says{{0, 0}: {1, 1, 0, 1, 1, 1, 9}}, change: func(d *decoder) { d.grow = 2 },
+		"grown and clipped": {says: says{{0, 0}: {1, 1, 0, 1, 1, 1, 9}}, change: func(d *decoder) { d.how.Grow = 2 },
 			want: []d{{Class: "open", Score: 1, Box: inspector.Box{Right: 14, Bottom: 24}}}},
 		"inside out is made small": {says: says{{0, 0}: {1, 1, 0, -9, -9, -9, -9}},
 			want: []d{{Class: "open", Score: 1, Box: inspector.Box{Left: 3.6, Top: 3.6, Right: 4.4, Bottom: 4.4}}}},
@@ -58,7 +60,7 @@ func TestDetect(t *testing.T) {
 			want:   []d{{Class: "open", Score: .45, Box: inspector.Box{Left: 4, Top: 4, Right: 20, Bottom: 20}}}},
 		"below pass, the highest is told": {says: says{{0, 0}: {.2, 1, 0, .5, .5, .5, .5}, {3, 2}: {.25, 1, 0, .5, .5, .5, .5}},
 			want: []d{{Class: "open", Score: .25, Box: inspector.Box{Left: 24, Top: 16, Right: 32, Bottom: 24}}}},
-		"sigmoid": {says: says{{0, 0}: {9, 9, -9, .5, .5, .5, .5}}, change: func(d *decoder) { d.activation = "sigmoid" },
+		"sigmoid": {says: says{{0, 0}: {9, 9, -9, .5, .5, .5, .5}}, change: func(d *decoder) { d.how.Activation = "sigmoid" },
 			limits: limits{all: Limits{Fail: .99, Pass: .5}},
 			want:   []d{{Class: "open", Score: .99975, Box: inspector.Box{Right: 8, Bottom: 8}}}},
 		"rounded above 1":                   {says: says{{0, 0}: {1.0001, 1, 0, .5, .5, .5, .5}}, want: []d{{Class: "open", Score: 1, Box: inspector.Box{Right: 8, Bottom: 8}}}},
@@ -74,7 +76,7 @@ func TestDetect(t *testing.T) {
 			d := small()
 			out := make([]float32, d.size)
 			for at, values := range tt.says {
-				say(d, out, at, values...)
+				say(out, at, values...)
 			}
 			if tt.change != nil {
 				tt.change(&d)
@@ -122,7 +124,7 @@ func TestClassifyLabels(t *testing.T) {
 		"NaN in the good label":      {"softmax", "good", []float32{0, 0, float32(math.NaN())}, nil, 0, "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := decoder{labels: []string{"stain", "hole", "good"}, good: tt.good, activation: tt.activation, size: 3}
+			d := decoder{task: model.Classification, labels: []string{"stain", "hole", "good"}, good: tt.good, how: model.Decode{Activation: tt.activation}, size: 3, sizes: []int{3}}
 			have, err := d.decode(tt.out, 10, 20, usual)
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
@@ -142,7 +144,8 @@ func TestClassifyLabels(t *testing.T) {
 }
 
 func TestKeepsTheWorstHundred(t *testing.T) {
-	d := decoder{labels: []string{"open"}, activation: "none", cells: true, rows: 20, cols: 20, stride: 8, nms: .3, width: 160, height: 160, size: 6 * 400}
+	d := decoder{task: model.Detection, labels: []string{"open"}, size: 6 * 400, sizes: []int{6 * 400},
+		how: model.Decode{Activation: "none", Stride: 8, NMS: .3}, input: model.Input{Width: 160, Height: 160}}
 	out := make([]float32, d.size)
 	for i := range 400 {
 		out[i], out[400+i] = 1, .5+float32(i)/1000
@@ -173,7 +176,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, sigmoid bool) {
 		d := small()
 		if sigmoid {
-			d.activation = "sigmoid"
+			d.how.Activation = "sigmoid"
 		}
 		out := make([]float32, d.size)
 		for i := range out {
@@ -198,7 +201,7 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("defect %+v", x)
 			}
 			for _, y := range have[:i] {
-				if overlap(b, y.Box) > d.nms {
+				if overlap(b, y.Box) > d.how.NMS {
 					t.Errorf("%+v and %+v are one", x, y)
 				}
 			}

@@ -83,7 +83,9 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, er
 	}
 	golden := p.goldens[in.lie.golden].px
 	if in.lie.golden != shown {
-		p.spread(in.data, p.model.Colours(), golden)
+		if err := p.views(in, p.model.Colours(), golden); err != nil {
+			return px, err
+		}
 	}
 	if in.lie.place != home {
 		px, err = in.scratch.layers.fetch(&in.lie.place, px, golden, p.model.Binarise)
@@ -157,8 +159,8 @@ func (p *preparer) allowances(r Recipe) (out []allowance, err error) {
 	if px, err = s.single(s.pack(px)); err != nil {
 		return nil, fmt.Errorf("tolerance: %w", err)
 	}
-	if px.Width != p.model.Width || px.Height != p.model.Height {
-		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
+	if g := p.goldens[0].px; px.Width != g.Width || px.Height != g.Height {
+		if px, err = s.resize(px, g.Width, g.Height); err != nil {
 			return nil, fmt.Errorf("tolerance: %w", err)
 		}
 	}

@@ -71,6 +71,19 @@ func (p *place) pixels(w, h int) [6]float64 {
 	}
 }
 
+// move takes points of the golden board to where they lie in the picture, both
+// being w x h pixels.
+func (p *place) move(points []inspector.Point, w, h int) {
+	if *p == home {
+		return
+	}
+	fw, fh := float64(w), float64(h)
+	for i, q := range points {
+		x, y := p.at(2*float64(q.X)/fw-1, 2*float64(q.Y)/fh-1)
+		points[i] = inspector.Point{X: float32(min(max((x+1)*fw/2, 0), fw)), Y: float32(min(max((y+1)*fh/2, 0), fh))}
+	}
+}
+
 // box is where a box of the golden board lies in the picture, both being w x h
 // pixels. A turned box keeps its sides, because defects are nearly round.
 func (p *place) box(b inspector.Box, w, h int) inspector.Box {

@@ -16,8 +16,11 @@ import (
 type preparer struct {
 	model   model.Input
 	copper  Tone
+	decode  model.Decode
 	numbers [3][256]float32 // of each sample, by colour channel of the model
 	blank   []float32       // an input without its picture: the golden board alone
+	size    int             // numbers of one view
+	golden  image.Point     // size of the golden board's picture; zero without one
 	goldens []reference     // none if the model needs none
 	allowed []allowance     // of the first golden board
 	align   bool
@@ -26,16 +29,17 @@ type preparer struct {
 // scratch is the memory of one input on its way; it grows to the largest
 // picture and is then reused.
 type scratch struct {
-	packed, grey, resized, plate []byte
-	layers                       layers
+	packed, grey, resized, plate, padded, tile []byte
+
+	layers layers
 }
 
 func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	in := p.Input()
-	pr := &preparer{model: in, copper: r.Copper, align: r.Align, blank: make([]float32, p.InputSize())}
+	pr := &preparer{model: in, copper: r.Copper, align: r.Align, decode: p.Decode, size: p.InputSize(), blank: make([]float32, p.InputSize())}
 	for c := range in.Colours() {
 		for v := range 256 {
-			pr.numbers[c][v] = (float32(v) - in.Mean[c]) * in.Scale[c]
+			pr.numbers[c][v] = in.Number(c, uint8(v))
 		}
 	}
 	if in.Binarise && r.Copper != Dark && r.Copper != Bright {
@@ -47,6 +51,7 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	if len(r.Golden.Data) == 0 {
 		return nil, fmt.Errorf("%s compares with a golden board: the recipe must give the picture of a good one", p.ID())
 	}
+	pr.golden = image.Pt(r.Golden.Width, r.Golden.Height)
 	for i, px := range append([]inspector.Pixels{r.Golden}, r.Goldens...) {
 		g, err := pr.reference(px, r)
 		if err != nil {
@@ -54,7 +59,11 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 		}
 		pr.goldens = append(pr.goldens, g)
 	}
-	pr.spread(pr.blank, in.Colours(), pr.goldens[0].px)
+	blank := &Input{data: pr.blank}
+	if err := pr.views(blank, in.Colours(), pr.goldens[0].px); err != nil {
+		return nil, fmt.Errorf("golden board: %w", err)
+	}
+	pr.blank = blank.data
 	var err error
 	pr.allowed, err = pr.allowances(r)
 	return pr, err
@@ -76,14 +85,16 @@ func (p *preparer) fill(in *Input, px inspector.Pixels) error {
 		}
 		px = p.forgive(in, px)
 	}
-	p.spread(in.data, 0, px)
-	return nil
+	return p.views(in, 0, px)
 }
 
-// view is the picture as the model sees it, but for numbers.
+// view is the picture as the model sees it, but for numbers, borders and tiles.
 func (p *preparer) view(s *scratch, px inspector.Pixels) (_ inspector.Pixels, err error) {
 	if err := px.Check(); err != nil {
 		return px, err
+	}
+	if size := image.Pt(px.Width, px.Height); p.golden != (image.Point{}) && p.golden != size {
+		return px, &GoldenSizeError{Golden: p.golden, Picture: size}
 	}
 	px = s.pack(px)
 	if p.model.Colour == "grey" && px.Channels == 3 {
@@ -91,8 +102,8 @@ func (p *preparer) view(s *scratch, px inspector.Pixels) (_ inspector.Pixels, er
 			return px, err
 		}
 	}
-	if px.Width != p.model.Width || px.Height != p.model.Height {
-		if px, err = s.resize(px, p.model.Width, p.model.Height); err != nil {
+	if w, h := scaled(p.model, px.Width, px.Height); px.Width != w || px.Height != h {
+		if px, err = s.resize(px, w, h); err != nil {
 			return px, err
 		}
 	}
@@ -160,8 +171,7 @@ func (s *scratch) toGrey(px inspector.Pixels) (inspector.Pixels, error) {
 	})
 }
 
-// resize stretches: a model's picture has no borders, and boxes scale back by
-// width and height. Averaging areas keeps thin traces when shrinking.
+// resize stretches. Averaging areas keeps thin traces when shrinking.
 func (s *scratch) resize(px inspector.Pixels, w, h int) (inspector.Pixels, error) {
 	s.resized = room(s.resized, w*h*px.Channels)
 	to := inspector.Pixels{Width: w, Height: h, Channels: px.Channels, Stride: w * px.Channels, Data: s.resized}

@@ -5,25 +5,38 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // ElementType is TensorProto.DataType of onnx.proto.
 type ElementType int32
 
-// The element types that are read.
+// The element types whose numbers are read.
 const (
 	Float32 ElementType = 1
+	Uint8   ElementType = 2
 	Int64   ElementType = 7
 )
+
+// String is the name that NumPy has for it.
+func (t ElementType) String() string {
+	names := []string{"undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16"}
+	if t < 0 || int(t) >= len(names) {
+		return fmt.Sprintf("element type %d", int32(t))
+	}
+	return names[t]
+}
 
 // A Graph is what an ONNX file says about its network. Slices of bytes in it
 // belong to the file it was read from.
 type Graph struct {
-	Opset   int64 // of the default domain
-	Inputs  []Value
-	Outputs []Value
-	Nodes   []Node // in the order of the file
-	Weights []Tensor
+	Opset    int64             // of the default domain
+	Producer string            // the exporter and its version
+	Metadata map[string]string // what the exporter noted, such as the labels
+	Inputs   []Value
+	Outputs  []Value
+	Nodes    []Node // in the order of the file
+	Weights  []Tensor
 }
 
 // A Value is an input or an output of a graph.
@@ -41,13 +54,14 @@ type Node struct {
 }
 
 // Attribute is one setting of a node. Kind is AttributeProto.AttributeType of
-// onnx.proto; only floats (1), ints (2), strings (3) and lists of ints (7) are
-// read, so a value of any other kind is empty.
+// onnx.proto; only floats (1), ints (2), strings (3), tensors (4) and lists of
+// ints (7) are read, so a value of any other kind is empty.
 type Attribute struct {
 	Kind   int64
 	Int    int64
 	Float  float32
 	String string
+	Tensor Tensor
 	Ints   []int64
 }
 
@@ -57,8 +71,13 @@ type Attribute struct {
 func ReadGraph(onnx []byte) (Graph, error) {
 	var g Graph
 	found := false
+	var producer [2]string
 	err := eachField(onnx, func(f field) error {
 		switch f.num {
+		case 2, 3: // producer_name, producer_version
+			producer[f.num-2] = string(f.bytes)
+		case 14: // metadata_props
+			return g.readMetadata(f.bytes)
 		case 7: // graph
 			found = true
 			return g.read(f.bytes)
@@ -69,12 +88,35 @@ func ReadGraph(onnx []byte) (Graph, error) {
 	})
 	switch {
 	case err != nil:
-		return Graph{}, fmt.Errorf("onnx: not a valid file: %w; export the model again", err)
+		return Graph{}, &DamagedError{err}
 	case !found || len(g.Nodes) == 0:
-		return Graph{}, errors.New("onnx: the file holds no network; export the model again")
+		return Graph{}, &DamagedError{errors.New("it holds no network")}
 	}
+	g.Producer = strings.TrimSpace(producer[0] + " " + producer[1])
 	g.Inputs = slices.DeleteFunc(g.Inputs, func(v Value) bool { _, ok := g.Weight(v.Name); return ok })
 	return g, nil
+}
+
+// A DamagedError says that a file is no ONNX file, or not a whole one.
+type DamagedError struct{ Cause error }
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("onnx: not a valid file: %v; copy it again, or export the model again", e.Cause)
+}
+
+func (e *DamagedError) Unwrap() error { return e.Cause }
+
+// Permanent tells whoever retries not to.
+func (e *DamagedError) Permanent() bool { return true }
+
+// whole reports weights that are in another file.
+func (g Graph) whole() error {
+	for _, w := range g.Weights {
+		if w.external {
+			return &DamagedError{fmt.Errorf("weights %q are in another file; export the model into one file", w.Name)}
+		}
+	}
+	return nil
 }
 
 // Weight gives the constant of that name.
@@ -101,6 +143,24 @@ func (g *Graph) readOpset(b []byte) error {
 	if domain == "" || domain == "ai.onnx" {
 		g.Opset = version
 	}
+	return err
+}
+
+func (g *Graph) readMetadata(b []byte) error {
+	var key, value string
+	err := eachField(b, func(f field) error {
+		switch f.num {
+		case 1:
+			key = string(f.bytes)
+		case 2:
+			value = string(f.bytes)
+		}
+		return nil
+	})
+	if g.Metadata == nil {
+		g.Metadata = map[string]string{}
+	}
+	g.Metadata[key] = value
 	return err
 }
 
@@ -163,6 +223,10 @@ func readAttribute(b []byte) (name string, a Attribute, err error) {
 			a.Int = int64(f.n)
 		case 4:
 			a.String = string(f.bytes)
+		case 5:
+			var err error
+			a.Tensor, err = readTensor(f.bytes)
+			return err
 		case 8:
 			var err error
 			a.Ints, err = f.varints(a.Ints)

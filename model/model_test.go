@@ -54,7 +54,7 @@ func TestShapes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in, out := shape(p.Input().Shape()), shape(p.OutputShape()); in != want[0] || out != want[1] {
+		if in, out := shape(p.Input().Shape()), shape(p.OutputShapes()[0]); in != want[0] || out != want[1] {
 			t.Errorf("%s: %s and %s; want %v", ref, in, out, want)
 		}
 	}
@@ -89,8 +89,8 @@ func TestRefuses(t *testing.T) {
 		"wrong layout":        {[]string{"NCHW", "NHWC"}, []string{"1x3x32x48", "1x32x48x3"}},
 		"golden not there":    {[]string{"colour: rgb", "colour: rgb, golden: true"}, []string{"1x3x32x48", "1x6x32x48", "golden"}},
 		"wrong labels":        {[]string{"labels: [scratch, stain, clean]", "labels: [scratch, clean]"}, []string{`output "output"`, "1x3", "1x2", "labels"}},
-		"input's name":        {[]string{"{name: input", "{name: data"}, []string{`no input "data"`, `["input"]`}},
-		"output's name":       {[]string{"{name: output", "{name: scores"}, []string{`no output "scores"`}},
+		"input's name":        {[]string{"{name: input", "{name: data"}, []string{`input "data" is not in the graph`, `["input"]`}},
+		"output's name":       {[]string{"{name: output", "{name: scores"}, []string{`output "scores" is not in the graph`}},
 		"both shapes at once": {[]string{"width: 48", "width: 64", "scratch, stain", "scratch"}, []string{"1x3x32x64", "1x2"}},
 		"other hash":          {[]string{"sha256: ", "sha256: 00"}, []string{"sha256", "66"}},
 		"missing network":     {[]string{"model.onnx", "other.onnx"}, []string{"other.onnx", "not exist"}},
@@ -190,7 +190,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		`m.yaml:1: name: "Board Model"`, `m.yaml:2: version: "1.0"`, `m.yaml:3: field colour not found`, `m.yaml:4: task: "guess"`,
 		`m.yaml:6: sha256: "abc"`, `m.yaml:7: licence: missing`, `m.yaml:10: inputs.0.layout: "NCWH"`, "m.yaml:11: cannot unmarshal !!str `many` into int",
 		`m.yaml:12: inputs.0.height: -3`, `m.yaml:14: inputs.0.mean: 2 numbers`, `m.yaml:15: inputs.0.scale: [0]`, `m.yaml:16: outputs: 0 of them`,
-		`m.yaml:17: decode.activation: "relu"`, `m.yaml:17: decode: stride`, `m.yaml:18: labels.2: "a"`, `m.yaml:19: good: "c"`, `m.yaml:20: thresholds: fail 0.2 and pass 0.3`,
+		`m.yaml:17: decode.activation: "relu"`, `m.yaml:17: decode.stride`, `m.yaml:18: labels.2: "a"`, `m.yaml:19: good: "c"`, `m.yaml:20: thresholds: fail 0.2 and pass 0.3`,
 	}
 	if !slices.EqualFunc(have, want, strings.HasPrefix) {
 		t.Errorf("faults:\n%s\nwant:\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
@@ -218,6 +218,21 @@ func TestManifestOddities(t *testing.T) {
 		"scale not a number":  {"scale: [0.00392156862745098]", "scale: [.nan]", "finite"},
 		"metric not a number": {"escapes: 0", "escapes: few", "cannot unmarshal"},
 		"threshold of one":    {"fail: 0.5", "fail: 1", "fail 1"},
+		"unknown fit":         {"colour: grey", "fit: squeeze, colour: grey", "inputs.0.fit"},
+		"overlap of nothing":  {"colour: grey", "overlap: 8, colour: grey", "for fit: tiles"},
+		"overlap too large":   {"colour: grey", "fit: tiles, overlap: 40, colour: grey", "0 to 32 pixels"},
+		"pad of nothing":      {"colour: grey", "pad: 0, colour: grey", "for fit: letterbox"},
+		"pad beyond":          {"colour: grey", "fit: letterbox, pad: 300, colour: grey", "cannot unmarshal"},
+		"bytes with a mean":   {"colour: grey", "type: uint8, colour: grey", "takes samples as they are"},
+		"unknown type":        {"colour: grey", "type: float16, colour: grey", "float32 or uint8"},
+		"a form too many":     {"stride: 8", "stride: 8, form: boxes", "cells or yolo"},
+		"cells in yolo":       {"stride: 8", "stride: 8, form: yolo", "decode.stride"},
+		"odd strides":         {"stride: 8", "strides: [8, 7], form: yolo", "7 does not divide"},
+		"no stride":           {"stride: 8", "strides: [0], form: yolo", "decode.strides.0"},
+		"two outputs":         {"{name: output}", "{name: output}\n  - {name: more}", "exactly one"},
+		"range of boxes":      {"stride: 8", "stride: 8, range: [0, 1]", "decode.range"},
+		"anomaly of kinds":    {"task: detection", "task: anomaly", "an anomaly has one name"},
+		"no background":       {"task: detection", "task: segmentation", "decode.nms"},
 		"threshold NaN":       {"pass: 0.3", "pass: .nan", "NaN"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -294,7 +309,7 @@ func TestTensorsThatLie(t *testing.T) {
 
 // Junk never panics, and what is read can be written and read again.
 func FuzzReadGraph(f *testing.F) {
-	for _, name := range []string{"difference", "mixed"} {
+	for _, name := range []string{"difference", "mixed", "anomaly"} {
 		b, err := os.ReadFile("testdata/models/" + name + "/1.0.0/model.onnx")
 		if err != nil {
 			f.Fatal(err)
@@ -306,6 +321,12 @@ func FuzzReadGraph(f *testing.F) {
 		g, err := ReadGraph(b)
 		if err != nil {
 			return
+		}
+		g.Infer(map[string][]int64{"input": {1, 3, 64, 64}})
+		if d, err := Guess(g, nil, ""); err == nil {
+			if _, err := draft(d); err != nil {
+				t.Errorf("guessed\n%s\nwhich is wrong: %v", d.Text(), err)
+			}
 		}
 		written, err := g.Encode()
 		if err != nil {
@@ -319,7 +340,7 @@ func FuzzReadGraph(f *testing.F) {
 
 // Junk never panics, and what is accepted has sizes that can be allocated.
 func FuzzParseManifest(f *testing.F) {
-	for _, name := range []string{"difference", "classifier", "mixed"} {
+	for _, name := range []string{"difference", "classifier", "mixed", "yolov8", "anomaly", "unet", "multilabel"} {
 		b, err := os.ReadFile("testdata/models/" + name + "/1.0.0/model.yaml")
 		if err != nil {
 			f.Fatal(err)

@@ -56,6 +56,9 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
+	if err := g.whole(); err != nil {
+		return nil, fmt.Errorf("model: %s: %w", file, err)
+	}
 	p := &Package{Manifest: m, ONNX: onnx, Graph: g, Variant: FP32, manifest: data}
 	if err := p.fits(); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
@@ -64,6 +67,15 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 		return nil, fmt.Errorf("model: %w", err)
 	}
 	return p, nil
+}
+
+// ReadFile gives an ONNX file, unless it is larger than any model here needs.
+func ReadFile(fsys fs.FS, name string) ([]byte, error) {
+	onnx, err := read(fsys, name, maxONNX)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return onnx, nil
 }
 
 // Find loads the package that ref names, NAME or NAME/VERSION, from a folder of
@@ -104,48 +116,48 @@ func (p *Package) Input() Input { return p.Inputs[0] }
 // InputSize is the number of float32 of the input.
 func (p *Package) InputSize() int { n, _ := elements(p.Input().Shape()); return n }
 
-// OutputShape is that of the model's only output, as the task defines it.
-func (p *Package) OutputShape() []int64 {
-	n := int64(len(p.Labels))
-	if p.Task == Classification {
-		return []int64{1, n}
-	}
-	i, stride := p.Input(), int64(p.Decode.Stride)
-	return []int64{1, 1 + n + 4, int64(i.Height) / stride, int64(i.Width) / stride}
-}
-
-// OutputSize is the number of float32 of the output.
-func (p *Package) OutputSize() int { n, _ := elements(p.OutputShape()); return n }
-
 // fits reports every way in which the graph is not what the manifest says.
 func (p *Package) fits() error {
-	in, out := p.Input(), p.Outputs[0]
-	inputRemedy := "correct width, height, layout, colour or golden in model.yaml, or export the model with that shape"
-	outputRemedy := fmt.Sprintf("a %s of %d labels must give that: correct task, labels or stride in model.yaml, or export the model with that shape", p.Task, len(p.Labels))
-	var extra error
+	in := p.Input()
+	inputRemedy := "correct width, height, layout, colour, golden or type in model.yaml, or export the model with that shape"
+	outputRemedy := fmt.Sprintf("a %s of %d labels must give that: correct task, labels, stride or form in model.yaml, or export the model with that shape", p.Task, len(p.Labels))
+	var faults []error
 	if len(p.Graph.Inputs) != 1 {
-		extra = fmt.Errorf("the graph has %d inputs %q; want exactly one", len(p.Graph.Inputs), names(p.Graph.Inputs))
+		faults = append(faults, fmt.Errorf("the graph has %d inputs %q; want exactly one", len(p.Graph.Inputs), names(p.Graph.Inputs)))
 	}
-	return errors.Join(extra,
-		fit("input", p.Graph.Inputs, in.Name, in.Shape(), inputRemedy),
-		fit("output", p.Graph.Outputs, out.Name, p.OutputShape(), outputRemedy))
+	faults = append(faults, fit("input", p.Graph.Inputs, in.Name, in.Element(), in.Shape(), inputRemedy))
+	for i, shape := range p.OutputShapes() {
+		faults = append(faults, fit("output", p.Graph.Outputs, p.Outputs[i].Name, Float32, shape, outputRemedy))
+	}
+	return errors.Join(faults...)
 }
 
-func fit(kind string, have []Value, name string, want []int64, remedy string) error {
+// A MismatchError says that the network is not what the manifest says.
+type MismatchError struct {
+	Kind, Name string // input or output, and its name in model.yaml
+	Reason     string // with what to do
+}
+
+func (e *MismatchError) Error() string { return fmt.Sprintf("%s %q %s", e.Kind, e.Name, e.Reason) }
+
+// Permanent tells whoever retries not to: a person must correct the manifest.
+func (e *MismatchError) Permanent() bool { return true }
+
+func fit(kind string, have []Value, name string, element ElementType, want []int64, remedy string) error {
 	i := slices.IndexFunc(have, func(v Value) bool { return v.Name == name })
 	if i < 0 {
-		return fmt.Errorf("the graph has no %s %q; it has %q: correct the name in model.yaml", kind, name, names(have))
+		return &MismatchError{kind, name, fmt.Sprintf("is not in the graph, which has %q: correct the name in model.yaml", names(have))}
 	}
 	v := have[i]
-	if v.Type != Float32 {
-		return fmt.Errorf("%s %q has element type %d; want float32 (%d): export the model with float32", kind, name, v.Type, Float32)
+	if v.Type != element {
+		return &MismatchError{kind, name, fmt.Sprintf("has element type %s in the graph; want %s: correct type in model.yaml, or export the model with %s", v.Type, element, element)}
 	}
-	ok := len(v.Shape) == len(want)
+	ok := len(v.Shape) == len(want) || kind == "output" && v.Shape == nil // some exporters leave it out
 	for i := range v.Shape {
 		ok = ok && (v.Shape[i] == want[i] || v.Shape[i] == -1)
 	}
 	if !ok {
-		return fmt.Errorf("%s %q has shape %s in the graph but model.yaml says %s: %s", kind, name, shape(v.Shape), shape(want), remedy)
+		return &MismatchError{kind, name, fmt.Sprintf("has shape %s in the graph but model.yaml says %s: %s", shape(v.Shape), shape(want), remedy)}
 	}
 	return nil
 }
@@ -185,12 +197,32 @@ func read(fsys fs.FS, name string, limit int64) ([]byte, error) {
 		return nil, err // a PathError says what and which
 	}
 	defer f.Close() // read only: nothing can be lost
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("cannot read %s: %w", name, err)
+	case info.Size() > limit:
+		return nil, &TooLargeError{name, info.Size(), limit}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1)) // it may grow meanwhile
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("cannot read %s: %w", name, err)
 	case int64(len(data)) > limit:
-		return nil, fmt.Errorf("%s is larger than %d bytes, which no model needs", name, limit)
+		return nil, &TooLargeError{name, int64(len(data)), limit}
 	}
 	return data, nil
 }
+
+// A TooLargeError says that a file was not read because of its size.
+type TooLargeError struct {
+	File        string
+	Size, Limit int64 // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("%s has %d bytes, larger than the %d that any model here needs; export the network without its training state, or take a smaller one", e.File, e.Size, e.Limit)
+}
+
+// Permanent tells whoever retries not to.
+func (e *TooLargeError) Permanent() bool { return true }

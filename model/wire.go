@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -83,11 +84,16 @@ func (f field) float32s(to []float32) ([]float32, error) {
 }
 
 // Encode writes the graph as an ONNX file that holds exactly what the graph
-// says and nothing else, for a runtime that needs it rewritten.
+// says and nothing else, for a runtime that needs it rewritten. Producer and
+// Metadata are left out.
 func (g Graph) Encode() ([]byte, error) {
 	var graph, opset, file message
 	for _, n := range g.Nodes {
-		graph.message(1, n.encode())
+		m, err := n.encode()
+		if err != nil {
+			return nil, fmt.Errorf("node %q: %w", n.Name, err)
+		}
+		graph.message(1, m)
 	}
 	graph.text(2, "graph")
 	for _, t := range g.Weights {
@@ -110,7 +116,7 @@ func (g Graph) Encode() ([]byte, error) {
 	return file, nil
 }
 
-func (n Node) encode() message {
+func (n Node) encode() (message, error) {
 	var m message
 	for _, s := range n.Inputs {
 		m.text(1, s)
@@ -131,6 +137,12 @@ func (n Node) encode() message {
 			b.number(3, a.Int)
 		case 3:
 			b.text(4, a.String)
+		case 4:
+			t, err := a.Tensor.encode()
+			if err != nil {
+				return nil, err
+			}
+			b.message(5, t)
 		case 7:
 			for _, i := range a.Ints {
 				b.number(8, i)
@@ -139,7 +151,7 @@ func (n Node) encode() message {
 		b.number(20, a.Kind)
 		m.message(5, b)
 	}
-	return m
+	return m, nil
 }
 
 func (v Value) encode() message {

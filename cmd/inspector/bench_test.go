@@ -455,8 +455,9 @@ func stubJudges(b testing.TB, s session) *judges {
 	b.Helper()
 	p := &model.Package{Manifest: model.Manifest{
 		Name: "stub", Version: "1.0.0", Task: model.Classification, Labels: []string{"good", "bad"}, Good: "good",
-		Inputs: []model.Input{{Layout: "NCHW", Width: 64, Height: 64, Colour: "grey", Mean: []float32{0}, Scale: []float32{1}}},
-		Decode: model.Decode{Activation: "softmax"}, Thresholds: model.Thresholds{Fail: .6, Pass: .4},
+		Inputs:  []model.Input{{Layout: "NCHW", Width: 64, Height: 64, Colour: "grey", Mean: []float32{0}, Scale: []float32{1}}},
+		Outputs: []model.Output{{Name: "output"}},
+		Decode:  model.Decode{Activation: "softmax"}, Thresholds: model.Thresholds{Fail: .6, Pass: .4},
 	}}
 	c, err := classify.New(p, s, classify.Recipe{Name: simulatedName})
 	if err != nil {

@@ -129,7 +129,7 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 			return nil, err
 		}
 	}
-	if err := j.check(""); err != nil {
+	if err := errors.Join(j.check(""), j.checkTakt(c.Trigger.Takt)); err != nil {
 		return nil, err
 	}
 	usual, err := model.ParseRef(c.Model.Name)
@@ -153,14 +153,14 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 		if err != nil {
 			return nil, err
 		}
-		return openProven(ctx, j.registry, p, c.Model, j.takt(name, c.Trigger.Takt))
+		return openProven(ctx, j.registry, p, c.Model, j.shortest(name, c.Trigger.Takt))
 	}
 	j.registry, err = openRegistry(c)
 	return j, err
 }
 
-// takt is the shortest limit of the recipes that name the model.
-func (j *judges) takt(name string, usual time.Duration) time.Duration {
+// shortest is the shortest takt limit of the recipes that name the model.
+func (j *judges) shortest(name string, usual time.Duration) time.Duration {
 	for recipe, r := range j.recipes {
 		if j.refs[recipe].Name == name && r.Takt > 0 {
 			usual = min(usual, r.Takt)

@@ -159,7 +159,7 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 		return l.recall(ctx, j.trigger, err)
 	}
 	j.trigger.At = time.Now()
-	j.deadline = j.trigger.At.Add(l.mode.Takt)
+	j.deadline = j.trigger.At.Add(l.judges.takt(j.trigger.Recipe, l.mode.Takt))
 	j.done = make(chan struct{})
 	first, err := l.register(ctx, j)
 	if err != nil {

@@ -50,6 +50,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector model rollback NAME              let the version before judge again
   inspector model shadow NAME@VERSION        let it judge beside, and decide nothing
   inspector model disagreements              boards of which the shadow thinks otherwise
+  inspector model inspect FILE.onnx          what is in a network, and which runtimes can execute it
+  inspector model add FILE.onnx --name NAME  make a package of it, with a first model.yaml
   inspector healthcheck [URL]                ask a running appliance whether it is ready
   inspector version
 

@@ -21,7 +21,9 @@ import (
 	"inspector/web"
 )
 
-const modelUsage = `usage: inspector model list [flags]
+const modelUsage = `usage: inspector model inspect FILE.onnx
+       inspector model add FILE.onnx --name NAME
+       inspector model list [flags]
        inspector model promote [flags] NAME@VERSION
        inspector model rollback [flags] NAME
        inspector model shadow [flags] NAME@VERSION, or --off NAME
@@ -43,6 +45,12 @@ func modelCommand(ctx context.Context, args []string, env func(string) string, s
 	if len(args) == 0 {
 		fmt.Fprint(stderr, modelUsage)
 		return exit{code: 2}
+	}
+	switch args[0] {
+	case "inspect":
+		return modelInspectCommand(args[1:], stdout, stderr)
+	case "add":
+		return modelAddCommand(args[1:], env, stdout, stderr)
 	}
 	o, err := parseOrder(args[0], args[1:], env, stderr)
 	if err != nil {

@@ -51,7 +51,7 @@ func inferenceServer(t *testing.T, down *atomic.Bool, off float32) string {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			text, _ := json.Marshal(map[string]any{"outputs": []any{map[string]any{"name": "output", "datatype": "FP32", "shape": p.OutputShape(), "parameters": map[string]any{"binary_data_size": 4 * len(out)}}}})
+			text, _ := json.Marshal(map[string]any{"outputs": []any{map[string]any{"name": "output", "datatype": "FP32", "shape": p.OutputShapes()[0], "parameters": map[string]any{"binary_data_size": 4 * len(out)}}}})
 			w.Header().Set("Inference-Header-Content-Length", strconv.Itoa(len(text)))
 			for _, v := range out {
 				text = binary.LittleEndian.AppendUint32(text, math.Float32bits(v+off))

@@ -65,6 +65,34 @@ func TestRecipeIsRead(t *testing.T) {
 	}
 }
 
+// A recipe's takt replaces the line's, and cannot exceed it.
+func TestRecipeTakt(t *testing.T) {
+	j := &judges{recipe: "slow", recipes: map[string]recipe{"slow": {}, "quick": {Takt: time.Second}}}
+	for name, want := range map[string]time.Duration{"": 2 * time.Second, "slow": 2 * time.Second, "quick": time.Second} {
+		if have := j.takt(name, 2*time.Second); have != want {
+			t.Errorf("recipe %q: %v; want %v", name, have, want)
+		}
+	}
+	if err := j.checkTakt(time.Second); err != nil {
+		t.Error(err)
+	}
+	if err := j.checkTakt(time.Second / 2); err == nil || !strings.Contains(err.Error(), "recipe quick: takt") {
+		t.Errorf("a takt beyond the line's: %v", err)
+	}
+}
+
+// A board of a recipe with a takt is late by that takt.
+func TestLateByRecipe(t *testing.T) {
+	l := runLine(t, hanging(make(chan struct{})), time.Minute)
+	r := l.judges.recipes[simulatedName]
+	r.Takt = 50 * time.Millisecond
+	l.judges.recipes[simulatedName] = r
+	i, err := l.Inspect(t.Context(), inspector.Trigger{Source: "test"}, grey())
+	if err != nil || i.Verdict != inspector.Unsure || !strings.Contains(i.Reason, "takt limit of 50ms") {
+		t.Errorf("%s: %s, %v", i.Verdict, i.Reason, err)
+	}
+}
+
 // The example explains every key of a recipe, and what it shows is valid.
 func TestExampleRecipe(t *testing.T) {
 	text, err := os.ReadFile("../../inspector.example.yaml")

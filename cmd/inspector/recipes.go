@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"inspector"
 	"inspector/classify"
@@ -87,6 +88,22 @@ func (j *judges) check(recipe string) error {
 		return &unknownRecipeError{j.name(recipe), slices.Sorted(maps.Keys(j.recipes))}
 	}
 	return nil
+}
+
+// takt is the recipe's limit from trigger to verdict, or the usual one.
+func (j *judges) takt(recipe string, usual time.Duration) time.Duration {
+	return cmp.Or(j.recipes[j.name(recipe)].Takt, usual)
+}
+
+// checkTakt reports recipes that allow more than the line does.
+func (j *judges) checkTakt(most time.Duration) error {
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
+		if takt := j.recipes[name].Takt; takt > most {
+			faults = append(faults, fmt.Errorf("recipe %s: takt: %v is longer than trigger.takt, %v; shorten it, or raise that", name, takt, most))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 type unknownRecipeError struct {

@@ -195,13 +195,14 @@ func (l *line) take() []*job {
 func (l *line) late(j *job) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	takt := j.deadline.Sub(j.trigger.At)
 	if !j.held {
 		if h := l.camera.Health(); h.State != camera.Delivering {
-			return fmt.Errorf("no picture within the takt limit of %v: camera %s", l.mode.Takt, strings.TrimSpace(string(h.State)+" "+h.Error))
+			return fmt.Errorf("no picture within the takt limit of %v: camera %s", takt, strings.TrimSpace(string(h.State)+" "+h.Error))
 		}
-		return fmt.Errorf("no new picture from the camera within the takt limit of %v", l.mode.Takt)
+		return fmt.Errorf("no new picture from the camera within the takt limit of %v", takt)
 	}
-	return fmt.Errorf("no verdict within the takt limit of %v", l.mode.Takt)
+	return fmt.Errorf("no verdict within the takt limit of %v", takt)
 }
 
 func (l *line) tick(ctx context.Context) error {
@@ -213,7 +214,7 @@ func (l *line) tick(ctx context.Context) error {
 			return nil
 		case <-t.C:
 			j := &job{trigger: inspector.Trigger{Source: "interval", At: time.Now()}, done: make(chan struct{})}
-			j.deadline = j.trigger.At.Add(l.mode.Takt)
+			j.deadline = j.trigger.At.Add(l.judges.takt(j.trigger.Recipe, l.mode.Takt))
 			l.accept(ctx, j)
 		}
 	}

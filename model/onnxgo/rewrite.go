@@ -2,46 +2,218 @@ package onnxgo
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"inspector/model"
 )
 
-// rewrite gives the graph in the form that onnx-go gets right. Its Gemm
-// overwrites its bias, so that from the second run on the result is wrong
-// without an error; MatMul and Add of equal shapes are right. It has no use
-// for Identity either.
+// A rewriter brings a graph into the form that onnx-go gets right, node by
+// node. What it cannot help it leaves to check, which refuses it.
+type rewriter struct {
+	g      model.Graph
+	nodes  []model.Node
+	same   map[string]string  // by Identity, which exporters use to share constants
+	shapes map[string][]int64 // of what was made so far, where known
+	bytes  map[string]bool    // the picture of a network that takes uint8, and what only moves its numbers
+}
+
+// rewrite gives the graph in the form that onnx-go gets right, without what
+// the outputs do not need: onnx-go would take the rest for outputs.
 func rewrite(g model.Graph) (model.Graph, error) {
-	nodes := make([]model.Node, 0, len(g.Nodes))
-	same := map[string]string{} // by Identity, which exporters use to share constants
+	g.Nodes = needed(g)
 	g.Weights = slices.Clone(g.Weights)
+	g.Inputs = slices.Clone(g.Inputs)
+	r := &rewriter{g: g, same: map[string]string{}, shapes: map[string][]int64{}, bytes: map[string]bool{}}
+	for i, v := range g.Inputs {
+		r.shapes[v.Name] = v.Shape
+		r.bytes[v.Name] = v.Type == model.Uint8
+		r.g.Inputs[i].Type = model.Float32 // what sessions give
+	}
+	for _, w := range g.Weights {
+		r.shapes[w.Name] = append([]int64{}, w.Shape...)
+	}
 	for _, n := range g.Nodes {
-		n.Inputs = slices.Clone(n.Inputs)
-		for i, in := range n.Inputs {
-			if original, ok := same[in]; ok {
-				n.Inputs[i] = original
-			}
+		nodes, err := r.form(r.resolved(n))
+		if err == nil && slices.ContainsFunc(n.Inputs, func(in string) bool { return r.bytes[in] }) {
+			nodes, err = r.move(r.resolved(n))
 		}
-		switch {
-		case n.Op == "Identity" && len(n.Inputs) == 1 && len(n.Outputs) == 1 && !makes(g.Outputs, n.Outputs[0]):
-			same[n.Outputs[0]] = n.Inputs[0]
-		case n.Op == "Gemm":
-			two, weights, err := splitGemm(g, n)
-			if err != nil {
-				return g, &UnsupportedError{n.Op, n.Name, err}
-			}
-			nodes = append(nodes, two...)
-			g.Weights = append(g.Weights, weights...)
-		default:
-			nodes = append(nodes, withoutDefaults(n))
+		if err != nil {
+			return g, unsupported(n, err)
+		}
+		for _, n := range nodes {
+			r.keep(n)
 		}
 	}
-	g.Nodes = nodes
-	g.Weights = slices.DeleteFunc(g.Weights, func(t model.Tensor) bool { // unused ones would be outputs to onnx-go
-		return !slices.ContainsFunc(nodes, func(n model.Node) bool { return slices.Contains(n.Inputs, t.Name) })
+	r.g.Nodes = r.nodes
+	r.partOutputs()
+	r.g.Weights = slices.DeleteFunc(r.g.Weights, func(t model.Tensor) bool { // unused ones would be outputs to onnx-go
+		return !slices.ContainsFunc(r.g.Nodes, func(n model.Node) bool { return slices.Contains(n.Inputs, t.Name) })
 	})
-	return g, nil
+	return r.g, nil
+}
+
+// resolved is n with inputs of its own, which are what Identity stood for.
+func (r *rewriter) resolved(n model.Node) model.Node {
+	n.Inputs = slices.Clone(n.Inputs)
+	for i, in := range n.Inputs {
+		if original, ok := r.same[in]; ok {
+			n.Inputs[i] = original
+		}
+	}
+	return n
+}
+
+// needed are the nodes that the outputs depend on.
+func needed(g model.Graph) []model.Node {
+	want := map[string]bool{}
+	for _, v := range g.Outputs {
+		want[v.Name] = true
+	}
+	var nodes []model.Node
+	for _, n := range slices.Backward(g.Nodes) {
+		if slices.ContainsFunc(n.Outputs, func(o string) bool { return want[o] }) {
+			nodes = append(nodes, n)
+			for _, in := range n.Inputs {
+				want[in] = true
+			}
+		}
+	}
+	slices.Reverse(nodes)
+	return nodes
+}
+
+// keep adds a node and notes the shape of what it makes.
+func (r *rewriter) keep(n model.Node) {
+	r.nodes = append(r.nodes, n)
+	in := make([][]int64, len(n.Inputs))
+	for i, name := range n.Inputs {
+		if in[i] = r.shapes[name]; in[i] == nil {
+			return
+		}
+	}
+	most, least := arity(n.Op)
+	if rule := ruleOf(n.Op); rule != nil && len(n.Outputs) == 1 && least <= len(in) && len(in) <= most {
+		if out, err := rule(r.g, n, in); err == nil {
+			r.shapes[n.Outputs[0]] = out
+		}
+	}
+}
+
+// rewritten tells of operators that onnx-go lacks or gets wrong, but that others
+// may take the place of.
+func rewritten(op string) bool {
+	return slices.Contains([]string{"Identity", "Constant", "Cast", "Gemm", "Clip", "ReduceMean", "Div"}, op)
+}
+
+// form is what takes the place of n.
+func (r *rewriter) form(n model.Node) ([]model.Node, error) {
+	if n.Domain != "" && n.Domain != "ai.onnx" || len(n.Outputs) != 1 {
+		return []model.Node{n}, nil
+	}
+	switch n.Op {
+	case "Identity":
+		return r.identity(n), nil
+	case "Constant":
+		return r.constant(n)
+	case "Gemm":
+		return r.gemm(n)
+	case "Conv":
+		return r.grouped(n)
+	case "Clip":
+		return r.clip(n)
+	case "ReduceMean":
+		return r.mean(n), nil
+	case "Div":
+		return r.quotient(n)
+	case "Add", "Sub", "Mul":
+		return r.spread(n)
+	case "MaxPool":
+		return []model.Node{withoutDefaults(n)}, nil
+	}
+	return []model.Node{n}, nil
+}
+
+func (r *rewriter) identity(n model.Node) []model.Node {
+	if len(n.Inputs) != 1 || makes(r.g.Outputs, n.Outputs[0]) {
+		return []model.Node{n}
+	}
+	r.same[n.Outputs[0]] = n.Inputs[0]
+	return nil
+}
+
+// constant makes a weight of a node.
+func (r *rewriter) constant(n model.Node) ([]model.Node, error) {
+	a, ok := n.Attributes["value"]
+	if !ok || makes(r.g.Outputs, n.Outputs[0]) {
+		return []model.Node{n}, nil
+	}
+	t := a.Tensor
+	t.Name = n.Outputs[0]
+	r.weight(t)
+	return nil, nil
+}
+
+// move is what takes the place of n, which works on a picture of bytes: only
+// conversion to float32, which sessions give already, and what moves numbers.
+func (r *rewriter) move(n model.Node) ([]model.Node, error) {
+	switch {
+	case n.Op == "Cast" && n.Attributes["to"].Int == int64(model.Float32) && !makes(r.g.Outputs, n.Outputs[0]):
+		r.same[n.Outputs[0]] = n.Inputs[0]
+		return nil, nil
+	case n.Op == "Transpose" || n.Op == "Reshape":
+		r.bytes[n.Outputs[0]] = true
+		return []model.Node{n}, nil
+	}
+	return nil, errors.New("computes with bytes; want float32")
+}
+
+// mean over height and width is what onnx-go calls by another name.
+func (r *rewriter) mean(n model.Node) []model.Node {
+	axes := n.Attributes["axes"].Ints
+	keep, given := n.Attributes["keepdims"]
+	if len(n.Inputs) != 1 || !slices.Equal(axes, []int64{2, 3}) && !slices.Equal(axes, []int64{-2, -1}) || len(r.shapes[n.Inputs[0]]) != 4 {
+		return []model.Node{n}
+	}
+	pool := model.Node{Name: n.Name, Op: "GlobalAveragePool", Inputs: n.Inputs, Outputs: n.Outputs}
+	if !given || keep.Int != 0 {
+		return []model.Node{pool}
+	}
+	pool.Outputs = []string{n.Outputs[0] + "/pooled"}
+	return []model.Node{pool, {Name: n.Name + "/flatten", Op: "Flatten", Inputs: pool.Outputs, Outputs: n.Outputs}}
+}
+
+// partOutputs gives outputs that other nodes read too a node of their own,
+// because onnx-go would give stale numbers for them.
+func (r *rewriter) partOutputs() {
+	for _, v := range r.g.Outputs {
+		name, inner := v.Name, v.Name+"/inner"
+		read := slices.ContainsFunc(r.g.Nodes, func(n model.Node) bool { return slices.Contains(n.Inputs, name) })
+		made := slices.ContainsFunc(r.g.Nodes, func(n model.Node) bool { return slices.Equal(n.Outputs, []string{name}) })
+		if !read || !made {
+			continue
+		}
+		for i, n := range r.g.Nodes {
+			n.Inputs, n.Outputs = renamed(n.Inputs, name, inner), renamed(n.Outputs, name, inner)
+			r.g.Nodes[i] = n
+		}
+		r.weight(model.FloatTensor(name+"/one", []int64{}, []float32{1}))
+		r.g.Nodes = append(r.g.Nodes, model.Node{Name: name + "/part", Op: "Mul", Inputs: []string{inner, name + "/one"}, Outputs: []string{name}})
+	}
+}
+
+func renamed(names []string, old, to string) []string {
+	out := slices.Clone(names)
+	for i, n := range out {
+		if n == old {
+			out[i] = to
+		}
+	}
+	return out
+}
+
+func (r *rewriter) weight(t model.Tensor) {
+	r.g.Weights = append(r.g.Weights, t)
+	r.shapes[t.Name] = append([]int64{}, t.Shape...)
 }
 
 func makes(outputs []model.Value, name string) bool {
@@ -50,70 +222,18 @@ func makes(outputs []model.Value, name string) bool {
 
 // withoutDefaults drops settings that say nothing new but that onnx-go refuses.
 func withoutDefaults(n model.Node) model.Node {
-	if d := n.Attributes["dilations"].Ints; n.Op == "MaxPool" && slices.Equal(d, []int64{1, 1}) {
-		kept := map[string]model.Attribute{}
-		for k, a := range n.Attributes {
-			if k != "dilations" {
-				kept[k] = a
-			}
-		}
-		n.Attributes = kept
+	if d := n.Attributes["dilations"].Ints; slices.Equal(d, []int64{1, 1}) {
+		n.Attributes = without(n.Attributes, "dilations")
 	}
 	return n
 }
 
-// splitGemm is y = alpha*x*B' + beta*C as two nodes, for one row x and
-// constants B and C, with new constants in the shapes and scales they need.
-func splitGemm(g model.Graph, n model.Node) ([]model.Node, []model.Tensor, error) {
-	if len(n.Inputs) != 3 || len(n.Outputs) != 1 || n.Attributes["transA"].Int != 0 {
-		return nil, nil, errors.New("has no bias or a transposed first matrix")
-	}
-	b, okB := g.Weight(n.Inputs[1])
-	c, okC := g.Weight(n.Inputs[2])
-	if !okB || !okC || len(b.Shape) != 2 {
-		return nil, nil, errors.New("computes its second matrix or its bias; want constants")
-	}
-	matrix, err := b.Floats()
-	if err != nil {
-		return nil, nil, err
-	}
-	bias, err := c.Floats()
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, cols := int(b.Shape[0]), int(b.Shape[1])
-	if n.Attributes["transB"].Int != 0 {
-		matrix, rows, cols = transposed(matrix, rows, cols), cols, rows
-	}
-	if len(bias) != cols {
-		return nil, nil, fmt.Errorf("has a bias of %d numbers for %d columns", len(bias), cols)
-	}
-	scale(matrix, n.Attributes, "alpha")
-	scale(bias, n.Attributes, "beta")
-	y := n.Outputs[0]
-	return []model.Node{
-			{Name: n.Name + "/matmul", Op: "MatMul", Inputs: []string{n.Inputs[0], y + "/matrix"}, Outputs: []string{y + "/product"}},
-			{Name: n.Name + "/add", Op: "Add", Inputs: []string{y + "/product", y + "/bias"}, Outputs: []string{y}},
-		}, []model.Tensor{
-			model.FloatTensor(y+"/matrix", []int64{int64(rows), int64(cols)}, matrix),
-			model.FloatTensor(y+"/bias", []int64{1, int64(cols)}, bias),
-		}, nil
-}
-
-func transposed(m []float32, rows, cols int) []float32 {
-	out := make([]float32, len(m))
-	for r := range rows {
-		for c := range cols {
-			out[c*rows+r] = m[r*cols+c]
+func without(attributes map[string]model.Attribute, name string) map[string]model.Attribute {
+	kept := map[string]model.Attribute{}
+	for k, a := range attributes {
+		if k != name {
+			kept[k] = a
 		}
 	}
-	return out
-}
-
-func scale(values []float32, attributes map[string]model.Attribute, name string) {
-	if a, ok := attributes[name]; ok && a.Float != 1 {
-		for i := range values {
-			values[i] *= a.Float
-		}
-	}
+	return kept
 }

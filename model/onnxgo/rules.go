@@ -8,20 +8,10 @@ import (
 	"inspector/model"
 )
 
-// An UnsupportedError says that onnx-go cannot be trusted with a network.
-type UnsupportedError struct {
-	Op, Node string
-	Cause    error
+// unsupported says that onnx-go cannot be trusted with n.
+func unsupported(n model.Node, cause error) *model.UnsupportedError {
+	return &model.UnsupportedError{Runtime: Name, Op: n.Op, Domain: n.Domain, Node: n.Name, Able: model.Able(n), Cause: cause}
 }
-
-func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("onnx-go: operator %s (node %q): %v; ONNX Runtime can run it: run 'make onnxruntime' and choose runtime: onnxruntime, or export the model without it", e.Op, e.Node, e.Cause)
-}
-
-func (e *UnsupportedError) Unwrap() error { return e.Cause }
-
-// Permanent tells whoever retries not to.
-func (e *UnsupportedError) Permanent() bool { return true }
 
 // A rule gives the shape of a node's output, or says why onnx-go would get the
 // node wrong. Measured on onnx-go v0.5.0 with gorgonia v0.9.18: many forms of
@@ -61,7 +51,7 @@ func ruleOf(op string) rule {
 }
 
 // check walks the nodes and gives the shape of every value, or the first
-// *UnsupportedError.
+// *model.UnsupportedError.
 func check(g model.Graph) (map[string][]int64, error) {
 	shapes := map[string][]int64{}
 	for _, v := range g.Inputs {
@@ -79,7 +69,7 @@ func check(g model.Graph) (map[string][]int64, error) {
 	for _, n := range g.Nodes {
 		out, err := checkNode(g, n, shapes, uses)
 		if err != nil {
-			return nil, &UnsupportedError{n.Op, n.Name, err}
+			return nil, unsupported(n, err)
 		}
 		shapes[n.Outputs[0]] = out
 	}
@@ -94,11 +84,13 @@ func check(g model.Graph) (map[string][]int64, error) {
 	return shapes, nil
 }
 
+var errNotKnown = errors.New("not among those that onnx-go is known to get right")
+
 func checkNode(g model.Graph, n model.Node, shapes map[string][]int64, uses map[string]int) ([]int64, error) {
 	r := ruleOf(n.Op)
 	switch {
 	case n.Domain != "" && n.Domain != "ai.onnx", r == nil:
-		return nil, errors.New("not among those that onnx-go is known to get right")
+		return nil, errNotKnown
 	case len(n.Outputs) != 1 || shapes[n.Outputs[0]] != nil:
 		return nil, fmt.Errorf("has outputs %q; want one that no other node makes", n.Outputs)
 	case len(n.Inputs) == 0:
@@ -232,6 +224,9 @@ func transpose(_ model.Graph, n model.Node, in [][]int64) ([]int64, error) {
 }
 
 func batchNorm(g model.Graph, n model.Node, in [][]int64) ([]int64, error) {
+	if n.Attributes["training_mode"].Int != 0 {
+		return nil, errors.New("is in training mode")
+	}
 	for i, s := range in[1:] {
 		if _, constant := g.Weight(n.Inputs[i+1]); !constant || len(in[0]) != 4 || !slices.Equal(s, in[0][1:2]) {
 			return nil, fmt.Errorf("has input of shape %v and parameters of shape %v; want four sizes and constants, one per channel", in[0], s)

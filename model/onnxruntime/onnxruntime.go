@@ -110,8 +110,10 @@ type Options struct {
 
 // A Session runs one model. It may be used by several goroutines at once.
 type Session struct {
-	session       *ort.DynamicAdvancedSession
-	input, output ort.Shape
+	session *ort.DynamicAdvancedSession
+	input   ort.Shape
+	outputs []ort.Shape
+	bytes   *sync.Pool // of *[]uint8, for a network that takes such; else nil
 
 	running sync.RWMutex // held shared by Run, exclusively by Close
 	closed  bool
@@ -135,11 +137,58 @@ func Open(library string, p *model.Package, o Options) (*Session, error) {
 		return nil, fmt.Errorf("onnxruntime: set options: %w", err)
 	}
 	defer options.Destroy()
-	s, err := ort.NewDynamicAdvancedSessionWithONNXData(p.ONNX, []string{p.Input().Name}, []string{p.Outputs[0].Name}, options)
-	if err != nil {
-		return nil, fmt.Errorf("onnxruntime: cannot load %s: %w", p.ID(), err)
+	names := make([]string, len(p.Outputs))
+	for i, out := range p.Outputs {
+		names[i] = out.Name
 	}
-	return &Session{session: s, input: ort.Shape(p.Input().Shape()), output: ort.Shape(p.OutputShape())}, nil
+	session, err := ort.NewDynamicAdvancedSessionWithONNXData(p.ONNX, []string{p.Input().Name}, names, options)
+	if err != nil {
+		return nil, refusal(p, err)
+	}
+	s := &Session{session: session, input: ort.Shape(p.Input().Shape())}
+	for _, shape := range p.OutputShapes() {
+		s.outputs = append(s.outputs, ort.Shape(shape))
+	}
+	if p.Input().Element() == model.Uint8 {
+		n := p.InputSize()
+		s.bytes = &sync.Pool{New: func() any { b := make([]uint8, n); return &b }}
+	}
+	return s, nil
+}
+
+// Check reports why ONNX Runtime cannot run a network, whose file this is.
+func Check(library string, g model.Graph, onnx []byte) error {
+	if unknown := model.Unknown(g, Name); unknown != nil {
+		return unknown
+	}
+	if err := start(library); err != nil {
+		return err
+	}
+	names := func(vs []model.Value) (out []string) {
+		for _, v := range vs {
+			out = append(out, v.Name)
+		}
+		return out
+	}
+	options, err := sessionOptions(Options{})
+	if err != nil {
+		return fmt.Errorf("onnxruntime: set options: %w", err)
+	}
+	defer options.Destroy()
+	s, err := ort.NewDynamicAdvancedSessionWithONNXData(onnx, names(g.Inputs), names(g.Outputs), options)
+	if err != nil {
+		return fmt.Errorf("onnxruntime: cannot load the network: %w", err)
+	}
+	return s.Destroy()
+}
+
+// refusal says why ONNX Runtime cannot load p: an operator that no runtime
+// knows, or what the library said.
+func refusal(p *model.Package, err error) error {
+	if unknown := model.Unknown(p.Graph, Name); unknown != nil {
+		return unknown
+	}
+	return fmt.Errorf("onnxruntime: cannot load %s: %w", p.ID(), err)
 }
 
 // sessionOptions: threads that spin between inferences would take the cores
@@ -162,16 +211,20 @@ func sessionOptions(want Options) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// Run computes out from in without copying either: lengths must be those of
-// the package. It returns only when the network no longer touches them. If ctx
+// Run computes out from in, without copying either unless the network takes
+// uint8: lengths must be those of the package, and outputs follow each other. It returns only when the network no longer touches them. If ctx
 // ends, the network stops at its next operator and the error is ctx's; out is
 // then undefined.
 func (s *Session) Run(ctx context.Context, in, out []float32) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if n, m := s.input.FlattenedSize(), s.output.FlattenedSize(); int64(len(in)) != n || int64(len(out)) != m {
-		return fmt.Errorf("onnxruntime: %d numbers in and %d out; the model has %d and %d", len(in), len(out), n, m)
+	size := int64(0)
+	for _, shape := range s.outputs {
+		size += shape.FlattenedSize()
+	}
+	if n := s.input.FlattenedSize(); int64(len(in)) != n || int64(len(out)) != size {
+		return fmt.Errorf("onnxruntime: %d numbers in and %d out; the model has %d and %d", len(in), len(out), n, size)
 	}
 	s.running.RLock()
 	defer s.running.RUnlock()
@@ -179,26 +232,56 @@ func (s *Session) Run(ctx context.Context, in, out []float32) (err error) {
 		return errors.New("onnxruntime: the session is closed")
 	}
 	var pin runtime.Pinner // the library holds the addresses during the run
-	pin.Pin(&in[0])
 	pin.Pin(&out[0])
 	defer pin.Unpin()
-	input, err := ort.NewTensor(s.input, in)
+	input, free, err := s.wrap(in, &pin)
 	if err != nil {
 		return fmt.Errorf("onnxruntime: wrap input: %w", err)
 	}
-	defer input.Destroy()
-	output, err := ort.NewTensor(s.output, out)
-	if err != nil {
-		return fmt.Errorf("onnxruntime: wrap output: %w", err)
+	defer free()
+	outputs := make([]ort.Value, 0, len(s.outputs))
+	defer func() {
+		for _, o := range outputs {
+			err = errors.Join(err, o.Destroy())
+		}
+	}()
+	for _, shape := range s.outputs {
+		n := shape.FlattenedSize()
+		o, err := ort.NewTensor(shape, out[:n:n])
+		if err != nil {
+			return fmt.Errorf("onnxruntime: wrap output: %w", err)
+		}
+		outputs, out = append(outputs, o), out[n:]
 	}
-	defer output.Destroy()
-	err = s.run(ctx, input, output)
+	err = s.run(ctx, input, outputs)
 	runtime.KeepAlive(input)
-	runtime.KeepAlive(output)
+	runtime.KeepAlive(outputs)
 	return err
 }
 
-func (s *Session) run(ctx context.Context, in, out ort.Value) error {
+// wrap is the input as the network takes it. The caller frees it after the run.
+func (s *Session) wrap(in []float32, pin *runtime.Pinner) (v ort.Value, free func(), err error) {
+	if s.bytes == nil {
+		pin.Pin(&in[0])
+		t, err := ort.NewTensor(s.input, in)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t, func() { _ = t.Destroy() }, nil // nothing is lost if it fails
+	}
+	b := s.bytes.Get().(*[]uint8)
+	for i, v := range in {
+		(*b)[i] = uint8(min(max(v, 0), 255))
+	}
+	pin.Pin(&(*b)[0])
+	t, err := ort.NewTensor(s.input, *b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, func() { _ = t.Destroy(); s.bytes.Put(b) }, nil
+}
+
+func (s *Session) run(ctx context.Context, in ort.Value, out []ort.Value) error {
 	options, err := ort.NewRunOptions()
 	if err != nil {
 		return fmt.Errorf("onnxruntime: set options of a run: %w", err)
@@ -209,7 +292,7 @@ func (s *Session) run(ctx context.Context, in, out ort.Value) error {
 		defer close(told)
 		_ = options.Terminate() // fails only for options that are destroyed
 	})
-	err = s.session.RunWithOptions([]ort.Value{in}, []ort.Value{out}, options)
+	err = s.session.RunWithOptions([]ort.Value{in}, out, options)
 	if !stop() {
 		<-told // options must outlive it
 		return ctx.Err()

@@ -153,3 +153,26 @@ func TestWrongSizesAndClosed(t *testing.T) {
 		t.Errorf("run after close: %v", err)
 	}
 }
+
+// An operator that no runtime knows is named, and no other runtime is advised.
+func TestUnknownOperator(t *testing.T) {
+	_, p := open(t, "difference")
+	library, _ := Find()
+	strange := *p
+	strange.Graph.Nodes = slices.Clone(p.Graph.Nodes)
+	strange.Graph.Nodes[1].Op = "FancyOp"
+	var err error
+	if strange.ONNX, err = strange.Graph.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	_, opened := Open(library, &strange, Options{})
+	for _, err := range []error{opened, Check(library, strange.Graph, strange.ONNX)} {
+		var unsupported *model.UnsupportedError
+		if !errors.As(err, &unsupported) || unsupported.Op != "FancyOp" || len(unsupported.Able) > 0 || !strings.Contains(err.Error(), "no runtime knows it") {
+			t.Errorf("error is %v", err)
+		}
+	}
+	if err := Check(library, p.Graph, p.ONNX); err != nil {
+		t.Error(err)
+	}
+}

@@ -65,7 +65,7 @@ func serve(t *testing.T, spoil func(w http.ResponseWriter, body []byte) bool) (*
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		answer := map[string]any{"name": "output", "datatype": "FP32", "shape": p.OutputShape(), "data": out}
+		answer := map[string]any{"name": "output", "datatype": "FP32", "shape": p.OutputShapes()[0], "data": out}
 		if in.Outputs[0].Parameters["binary_data"] == true {
 			delete(answer, "data")
 			answer["parameters"] = map[string]any{"binary_data_size": 4 * len(out)}
