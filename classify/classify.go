@@ -16,7 +16,8 @@ import (
 )
 
 // session is all that a classifier asks of a runtime: to compute out from in
-// and to touch neither after it has returned.
+// and to touch neither after it has returned, for any goroutine at any time.
+// How many run at once is the session's own affair: nothing here waits.
 type session interface {
 	Run(ctx context.Context, in, out []float32) error
 }
@@ -44,9 +45,8 @@ type Classifier struct {
 	limits  limits
 	area    area
 	session session
-	turn    chan struct{} // full while a goroutine infers
-	inputs  chan *Input   // free ones
-	outputs chan *Output  // free ones
+	inputs  chan *Input  // free ones
+	outputs chan *Output // free ones
 }
 
 // spare is how many inputs and outputs wait for reuse: one in each stage of a
@@ -61,7 +61,6 @@ func New(p *model.Package, s session, r Recipe) (*Classifier, error) {
 		limits:  limits{all: r.Limits, class: maps.Clone(r.ClassLimits)},
 		area:    newArea(r),
 		session: s,
-		turn:    make(chan struct{}, 1),
 		inputs:  make(chan *Input, spare),
 		outputs: make(chan *Output, spare),
 	}
@@ -145,16 +144,10 @@ func (c *Classifier) Prepare(p inspector.Pixels) (*Input, error) {
 	return in, nil
 }
 
-// Infer runs the model. Goroutines take turns; waiting ends with ctx. The input
-// is used up, whatever the outcome.
+// Infer runs the model, for as many goroutines at once as the session lets. The
+// input is used up, whatever the outcome.
 func (c *Classifier) Infer(ctx context.Context, in *Input) (*Output, error) {
 	defer recycle(c.inputs, in)
-	select {
-	case c.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("infer: wait for the model: %w", ctx.Err())
-	}
-	defer func() { <-c.turn }()
 	var out *Output
 	select {
 	case out = <-c.outputs:

@@ -46,6 +46,9 @@ type Manifest struct {
 	Good       string             `yaml:"good"` // classification and segmentation: the label that is no defect; may be empty
 	Thresholds Thresholds         `yaml:"thresholds"`
 	Metrics    map[string]float64 `yaml:"metrics"`
+	Variants   map[string]Variant `yaml:"variants"` // the same network in other numbers: int8
+	Files      map[string]string  `yaml:"files"`    // sha256 of every other file of the package, by its path
+	Goldens    []Sample           `yaml:"goldens"`  // stills that it must judge right before it may judge
 }
 
 // An Output names an output of the graph.
@@ -131,6 +134,7 @@ func (m Manifest) check(want func(ok bool, path, format string, args ...any)) {
 		want(slices.Index(m.Outputs, out) == i, at, "%q comes twice", out.Name)
 	}
 	m.checkDecode(want)
+	m.checkProof(want)
 	want(len(m.Labels) > 0, "labels", "missing; want the classes in the order of the output")
 	for i, l := range m.Labels {
 		want(l != "" && slices.Index(m.Labels, l) == i, fmt.Sprintf("labels.%d", i), "%q is empty or comes twice", l)

@@ -3,8 +3,6 @@
 package model
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +23,12 @@ const (
 // Nobody writes to it after Load.
 type Package struct {
 	Manifest
-	ONNX  []byte
-	Graph Graph
+	ONNX    []byte
+	Graph   Graph
+	Variant string   // of the network: fp32 or int8
+	Proof   Material // what it is proven with
+
+	manifest []byte // the file, which a signature is of
 }
 
 // Load reads and checks the package in folder dir of fsys: the manifest, the
@@ -47,8 +49,8 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	if sum := sha256.Sum256(onnx); hex.EncodeToString(sum[:]) != m.SHA256 {
-		return nil, fmt.Errorf("model: %s has sha256 %x but %s says %s: the file was changed or damaged; copy it again, or correct the manifest if you changed it", file, sum, name, m.SHA256)
+	if err := same(file, onnx, m.SHA256); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
 	}
 	g, err := ReadGraph(onnx)
 	if err != nil {
@@ -57,9 +59,12 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	if err := g.whole(); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
-	p := &Package{Manifest: m, ONNX: onnx, Graph: g}
+	p := &Package{Manifest: m, ONNX: onnx, Graph: g, Variant: FP32, manifest: data}
 	if err := p.fits(); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
+	}
+	if p.Proof, err = m.material(fsys, dir); err != nil {
+		return nil, fmt.Errorf("model: %w", err)
 	}
 	return p, nil
 }

@@ -42,6 +42,7 @@ type backend struct {
 	waiting atomic.Int64
 	parked  bool
 	redrive int
+	changes []ModelChange
 }
 
 func newBackend() *backend {
@@ -282,7 +283,7 @@ type site struct {
 func start(t *testing.T, change func(*Options)) site {
 	t.Helper()
 	b, logged := newBackend(), &safeBuffer{}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Registry: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
 	if change != nil {
 		change(&o)
 	}

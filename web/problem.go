@@ -39,10 +39,12 @@ func diagnose(err error) *problem {
 			"the request is larger than %d bytes", tooBig.Limit)
 	case errors.Is(err, ErrNotFound):
 		return bad(http.StatusNotFound, "check the address; GET the list to see what there is", "%v", err)
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnchanged):
 		return bad(http.StatusConflict, "GET it to see how it stands; nothing was changed", "%v", err)
 	case errors.Is(err, ErrPicture):
 		return bad(http.StatusUnprocessableEntity, "send one whole JPEG or PNG picture, as the camera gave it", "%v", err)
+	case errors.Is(err, ErrRefused):
+		return bad(http.StatusUnprocessableEntity, "mend what the detail says, and ask again; the model before it goes on judging", "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return bad(http.StatusGatewayTimeout, "ask again with the same request id: the answer will be that of this one", "no answer in time: %v", err)
 	case errors.Is(err, ErrUnavailable):

@@ -128,6 +128,10 @@ func (s *Server) handler() *gin.Engine {
 	v1.GET("/executions/:id", s.getExecution)
 	v1.GET("/executions/:id/history", s.getHistory)
 	v1.POST("/executions/:id/redrive", s.postRedrive)
+	v1.GET("/models", s.getModels)
+	v1.POST("/models/:name/:action", s.postChange)
+	v1.GET("/disagreements", s.getDisagreements)
+	v1.GET("/disagreements/:id/image", s.getDisagreementPicture)
 	return r
 }
 

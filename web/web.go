@@ -20,6 +20,8 @@ var (
 	ErrNotFound    = errors.New("not found")              // 404
 	ErrConflict    = errors.New("already decided")        // 409: decided, or the same request with other content
 	ErrPicture     = errors.New("not a readable picture") // 422: nothing was accepted, there is nothing to judge
+	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model cannot be changed in this way
+	ErrRefused     = errors.New("refused")                // 422: the model may not judge; who judged before goes on
 	ErrUnavailable = errors.New("cannot do this now")     // 503: ask again later
 )
 
@@ -101,8 +103,7 @@ type executions interface {
 	History(ctx context.Context, id string) ([]Event, error)
 }
 
-// Options are what a Server needs. Status, Archive, Line, Desk, Executions and
-// Log must be given; their methods are called from many goroutines at once.
+// Options are what a Server needs. All but the first block must be given; their methods are called from many goroutines at once.
 type Options struct {
 	Listen  string           // host:port; port 0 lets the system choose
 	Token   inspector.Secret // lets other hosts change things; empty: only this machine may
@@ -115,5 +116,7 @@ type Options struct {
 	Line       line
 	Desk       desk
 	Executions executions
+	Registry   registry
+	Shadows    shadows
 	Log        *slog.Logger
 }

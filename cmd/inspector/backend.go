@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"inspector"
@@ -26,14 +27,22 @@ type backend struct {
 	store  *store.Store
 	engine *workflow.Engine
 	line   *line
+	judges *judges
+	shadow *shadow
 }
 
 func meaning(err error) error {
 	var unknown *unknownRecipeError
+	var refused *refusedError
+	var unfit *changeError
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w: %w", web.ErrRefused, err)
+	case errors.As(err, &unfit) && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", web.ErrUnchanged, err)
+	case errors.As(err, &unfit), errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
 	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked):
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)

@@ -61,7 +61,7 @@ func benchJudges(b *testing.B) *judges {
 	b.Helper()
 	c := defaults()
 	c.Model.Runtime = onnxruntime.Name
-	j, err := openJudges(c, nil)
+	j, err := openJudges(b.Context(), c, nil)
 	var missing *onnxruntime.MissingError
 	if errors.As(err, &missing) {
 		b.Skip(err)
@@ -89,7 +89,7 @@ func readyInput(b *testing.B, j *judges, p inspector.Pixels) []float32 {
 	b.Helper()
 	var t tap
 	r := j.recipes[simulatedName]
-	c, err := classify.New(j.pkg, &t, classify.Recipe{Name: simulatedName, Golden: r.drawn, Copper: r.Copper})
+	c, err := classify.New(j.places[j.recipe].pkg, &t, classify.Recipe{Name: simulatedName, Golden: r.drawn, Copper: r.Copper})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -256,7 +256,7 @@ func BenchmarkConveyor(b *testing.B) {
 	const rounds, frames = 3, 150
 	j := benchJudges(b)
 	folder, film := recorded(b)
-	in, out := readyInput(b, j, drawnBoards(b, 1, 2)[0]), make([]float32, j.pkg.OutputSize())
+	in, out := readyInput(b, j, drawnBoards(b, 1, 2)[0]), make([]float32, j.places[j.recipe].pkg.OutputSize())
 	for name, source := range map[string]string{"stills": folder, "h264": film} {
 		b.Run(name, func(b *testing.B) {
 			if source == "" {
@@ -266,9 +266,9 @@ func BenchmarkConveyor(b *testing.B) {
 			var line, bareModel spent
 			for b.Loop() {
 				for range rounds {
-					before := bare(b, j.session, in, out, frames/2)
+					before := bare(b, j.places[j.recipe].session, in, out, frames/2)
 					l := whole(b, source, frames)
-					after := bare(b, j.session, in, out, frames/2)
+					after := bare(b, j.places[j.recipe].session, in, out, frames/2)
 					m := spent{before.frames + after.frames, before.wall + after.wall, before.cpu + after.cpu, 0, 0}
 					models, lines, ratios = append(models, m.rate()), append(lines, l.rate()), append(ratios, l.rate()/m.rate())
 					line, bareModel = line.plus(l), bareModel.plus(m)
@@ -373,7 +373,7 @@ func quantiles(b *testing.B, prefix string, took []time.Duration) {
 func BenchmarkVerdictDurable(b *testing.B) {
 	const rounds, boards = 4, 240
 	j := benchJudges(b)
-	judge, pictures := j.fixed[simulatedName], drawnBoards(b, 16, 4)
+	judge, pictures := j.places[simulatedName].fixed, drawnBoards(b, 16, 4)
 	dir := b.TempDir()
 	l, stop := benchLine(b, filepath.Join(dir, "data"), j, func(s *store.Store) workflow.Journal { return s })
 	defer stop()
@@ -463,10 +463,9 @@ func stubJudges(b testing.TB, s session) *judges {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &judges{
-		recipe: simulatedName, pkg: p, runtime: "stub", session: s,
-		recipes: map[string]recipe{simulatedName: {}}, fixed: map[string]*classify.Classifier{simulatedName: c},
-	}
+	j := &judges{recipe: simulatedName, recipes: map[string]recipe{simulatedName: {}}}
+	j.places = map[string]place{simulatedName: {name: simulatedName, judge: &judge{pkg: p, runtime: "stub", session: s}, fixed: c, judges: j}}
+	return j
 }
 
 // Verdicts per second through the whole line with a model that takes no time,

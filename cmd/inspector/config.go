@@ -20,6 +20,7 @@ import (
 
 	"inspector"
 	"inspector/camera"
+	"inspector/model"
 	"inspector/notify"
 )
 
@@ -61,11 +62,19 @@ type TriggerConfig struct {
 
 // ModelConfig says who judges.
 type ModelConfig struct {
-	Folder  string `yaml:"folder"`
-	Name    string `yaml:"name"`
-	Runtime string `yaml:"runtime"`
-	Library string `yaml:"library"`
-	Threads int    `yaml:"threads"`
+	Folder         string   `yaml:"folder"`
+	Name           string   `yaml:"name"`
+	Variant        string   `yaml:"variant"`
+	TrustedKeys    []string `yaml:"trusted_keys"`
+	RequireVectors bool     `yaml:"require_vectors"`
+	ShadowKeep     int      `yaml:"shadow_keep"`
+	Runtime        string   `yaml:"runtime"`
+	Library        string   `yaml:"library"`
+	Remote         string   `yaml:"remote"`
+	RemoteJSON     bool     `yaml:"remote_json"`
+	Threads        int      `yaml:"threads"`
+	Arena          bool     `yaml:"arena"`
+	Sessions       int      `yaml:"sessions"`
 }
 
 // EvidenceConfig says which pictures are kept, and for how long.
@@ -126,7 +135,7 @@ func defaults() Config {
 		Station:   inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
 		Camera:    CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
 		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
-		Model:     ModelConfig{Name: "pcb", Runtime: "auto", Threads: 1},
+		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true, Sessions: 1},
 		Recipe:    "simulated",
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
@@ -261,9 +270,16 @@ func (c Config) faults() (out []fault) {
 		want(positive[key] > 0, key, "%v is not positive; want a duration such as 500ms or 2s", positive[key])
 	}
 	oneOf("trigger.mode", c.Trigger.Mode, "free-run", "interval", "external")
-	want(c.Model.Name != "", "model.name", "a model is required: NAME or NAME/VERSION")
-	oneOf("model.runtime", c.Model.Runtime, "auto", "onnxruntime", "onnx-go")
+	oneOf("model.runtime", c.Model.Runtime, "auto", "onnxruntime", "onnx-go", "remote")
+	want(c.Model.Runtime != "remote" || c.Model.Remote != "", "model.remote", "it is required for runtime remote: the model's address, such as http://HOST:8000/v2/models/pcb")
+	oneOf("model.variant", c.Model.Variant, model.FP32, model.INT8, "auto")
+	_, err := model.ParseTrust(c.Model.TrustedKeys)
+	want(err == nil, "model.trusted_keys", "%v", err)
+	_, err = model.ParseRef(c.Model.Name)
+	want(err == nil, "model.name", "%v", err)
+	want(c.Model.ShadowKeep >= 0 && c.Model.ShadowKeep <= 100_000, "model.shadow_keep", "%d is not within 0 to 100000", c.Model.ShadowKeep)
 	want(c.Model.Threads >= 1 && c.Model.Threads <= 64, "model.threads", "%d is not within 1 to 64", c.Model.Threads)
+	want(c.Model.Sessions >= 1 && c.Model.Sessions <= 64, "model.sessions", "%d is not within 1 to 64", c.Model.Sessions)
 	want(c.Recipe != "", "recipe", "a recipe is required")
 	want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
 	if c.MQTT.Broker == "embedded" {
@@ -272,7 +288,7 @@ func (c Config) faults() (out []fault) {
 		err := c.messaging(notify.Topics{}).Validate()
 		want(err == nil, "mqtt.broker", "%v", err)
 	}
-	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	_, err = notify.TopicsOf(c.MQTT.Root, c.Station)
 	want(err == nil, "mqtt.root", "%v", err)
 	k := camera.Config{Source: c.Camera.Source, Draw: func(uint64) (inspector.Pixels, string, error) { return inspector.Pixels{}, "", nil }}
 	err = k.Validate()

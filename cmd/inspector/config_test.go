@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func TestExampleConfigIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c != defaults() {
+	if !reflect.DeepEqual(c, defaults()) {
 		t.Errorf("inspector.example.yaml does not state the defaults:\n%+v\n%+v", c, defaults())
 	}
 	text, err := os.ReadFile("../../inspector.example.yaml")

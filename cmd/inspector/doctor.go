@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"text/tabwriter"
 	"time"
@@ -56,14 +58,18 @@ func checkCamera(ctx context.Context, c Config) (string, error) {
 	return camera.Probe(ctx, k)
 }
 
+// checkModel has the model prove itself as at the start of the appliance.
 func checkModel(ctx context.Context, c Config) (string, error) {
-	j, err := openJudges(c, nil)
+	j, err := openJudges(ctx, c, nil)
 	if err != nil {
 		return "", err
 	}
-	begun := time.Now()
-	err = errors.Join(j.warm(ctx), j.Close())
-	return fmt.Sprintf("%s on %s, first run %v, recipe %s", j.pkg.ID(), j.runtime, time.Since(begun).Round(time.Millisecond), j.recipe), err
+	words, refusals := j.words(), j.refusals()
+	errs := []error{j.Close()}
+	for _, ref := range slices.SortedFunc(maps.Keys(refusals), byName) {
+		errs = append(errs, fmt.Errorf("%s: %w", ref, refusals[ref]))
+	}
+	return words, errors.Join(errs...)
 }
 
 func checkDisk(_ context.Context, c Config) (string, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,7 +19,6 @@ import (
 	"inspector/evaluate"
 	"inspector/model"
 	"inspector/model/onnxgo"
-	"inspector/models"
 )
 
 // An evaluation judges the boards of a data set with one model.
@@ -37,7 +35,7 @@ type evaluation struct {
 
 // openEvaluation finds the model and the recipe and starts the runtime. The
 // caller closes it.
-func openEvaluation(o evalOptions, env func(string) string) (*evaluation, error) {
+func openEvaluation(ctx context.Context, o evalOptions, env func(string) string) (*evaluation, error) {
 	flags := map[string]string{
 		environmentName("model.name"): strings.Replace(o.model, "@", "/", 1), environmentName("model.folder"): o.models,
 		environmentName("model.runtime"): o.runtime, environmentName("model.threads"): "1", // boards side by side instead
@@ -51,19 +49,15 @@ func openEvaluation(o evalOptions, env func(string) string) (*evaluation, error)
 	if err != nil {
 		return nil, err
 	}
-	source := fs.FS(models.FS)
-	if c.Model.Folder != "" {
-		source = os.DirFS(c.Model.Folder)
-	}
 	e := &evaluation{}
-	if e.pkg, err = model.Find(source, c.Model.Name); err != nil {
+	if e.pkg, err = inForce(c); err != nil {
 		return nil, err
 	}
 	if err := e.useRecipe(o, c.Recipes); err != nil {
 		return nil, err
 	}
 	for range o.workers {
-		s, name, err := openSession(e.pkg, c.Model)
+		s, name, err := openSession(ctx, e.pkg, c.Model)
 		if err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
@@ -257,4 +251,21 @@ func readStill(name string) (inspector.Pixels, error) {
 		return p, fmt.Errorf("%s: %w", name, err)
 	}
 	return p, nil
+}
+
+// inForce is the package that model.name stands for.
+func inForce(c Config) (*model.Package, error) {
+	r, err := openRegistry(c)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := model.ParseRef(c.Model.Name)
+	if err != nil {
+		return nil, err
+	}
+	version, err := r.Resolve(ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.Load(ref.Name, version, model.Trust{})
 }

@@ -42,7 +42,7 @@ func TestInspectBadFiles(t *testing.T) {
 		}
 		return path
 	}
-	j, err := openJudges(defaults(), nil)
+	j, err := openJudges(t.Context(), defaults(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

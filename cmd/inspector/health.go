@@ -24,6 +24,7 @@ type health struct {
 	client  *notify.Client
 	broker  *notify.Broker // the embedded one; nil without
 	line    *line
+	shadow  *shadow
 	engine  *workflow.Engine
 	before  store.Ledger // at the start
 }
@@ -43,11 +44,12 @@ const (
 // Status may be called from any goroutine.
 func (h *health) Status(ctx context.Context) web.Status {
 	cam := h.camera.Health()
+	id, runtime := h.judges.now("")
 	s := web.Status{
 		Version: revision, Started: h.started, Station: h.config.Station, Source: cam.Source,
-		Recipe: h.judges.recipe, Model: h.judges.pkg.ID(), Runtime: h.judges.runtime,
+		Recipe: h.judges.recipe, Model: id, Runtime: runtime,
 		Frames: web.Frames{Captured: cam.Captured, Dropped: cam.Dropped},
-		Parts:  []web.Part{h.cameraPart(cam), {Name: "model", State: web.OK, Detail: h.judges.pkg.ID() + " judges on " + h.judges.runtime}},
+		Parts:  []web.Part{h.cameraPart(cam), h.modelPart()},
 	}
 	if !cam.Last.IsZero() {
 		age := cam.Age.Seconds()
@@ -77,6 +79,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 	}
 	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart())
 	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
+	if p, ok := h.shadow.part(); ok {
+		s.Parts = append(s.Parts, p)
+	}
 	if parked > 0 {
 		s.Parts = append(s.Parts, h.parkedPart(ctx, parked))
 	}
@@ -92,6 +97,21 @@ func (h *health) cameraPart(c camera.Health) web.Part {
 		p.State, p.Detail, p.Remedy = web.Down, "not open yet", "wait; if it stays so, check camera.source with inspector doctor"
 	case c.State == camera.Ended:
 		p.State, p.Detail, p.Remedy = web.Down, "ended: "+c.Error, "restart to begin again"
+	}
+	return p
+}
+
+// modelPart says who judges, and why who was to judge does not.
+func (h *health) modelPart() web.Part {
+	p := web.Part{Name: "model", State: web.OK, Detail: h.judges.words()}
+	refusals := h.judges.refusals()
+	if bare := h.judges.unproven(); bare != "" {
+		p.State, p.Detail = web.Degraded, p.Detail+"; "+bare+" brings no test vectors, so nobody knows whether this runtime computes it right"
+		p.Remedy = "add vectors to the package, as models/README.md says"
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(refusals), byName) {
+		p.State, p.Detail = web.Degraded, p.Detail+"; "+refusals[ref].Error()
+		p.Remedy = "mend the package as the reason says and promote it, or go on with the present one: inspector model rollback " + ref.Name
 	}
 	return p
 }

@@ -44,7 +44,7 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 	if err != nil {
 		return exit{2, err}
 	}
-	judges, err := openJudgesFor(c, *golden, classify.Tone(*copper))
+	judges, err := openJudgesFor(ctx, c, *golden, classify.Tone(*copper))
 	if err != nil {
 		return exit{2, err}
 	}
@@ -89,11 +89,11 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 // commandLine is the recipe that --golden makes.
 const commandLine = "command-line"
 
-func openJudgesFor(c Config, golden string, copper classify.Tone) (*judges, error) {
+func openJudgesFor(ctx context.Context, c Config, golden string, copper classify.Tone) (*judges, error) {
 	if golden == "" {
-		return openJudges(c, nil)
+		return openJudges(ctx, c, nil)
 	}
-	return openJudges(c, map[string]recipe{commandLine: {Golden: golden, Copper: copper}})
+	return openJudges(ctx, c, map[string]recipe{commandLine: {Golden: golden, Copper: copper}})
 }
 
 // inspectFile judges one file. A file that cannot be read is unsure, and the
@@ -101,8 +101,9 @@ func openJudgesFor(c Config, golden string, copper classify.Tone) (*judges, erro
 func inspectFile(ctx context.Context, judges *judges, station inspector.Station, recipe, name string) (inspector.Inspection, error) {
 	i := inspector.Inspection{
 		Station: station, Trigger: inspector.Trigger{Source: "file", At: time.Now()}, At: time.Now(), Still: name, Evidence: []inspector.Blob{},
-		Recipe: judges.name(recipe), Model: judges.pkg.ID(), Runtime: judges.runtime,
+		Recipe: judges.name(recipe),
 	}
+	i.Model, i.Runtime = judges.now(recipe)
 	r, p, err := judgeFile(ctx, judges, recipe, name)
 	if err != nil {
 		r = classify.Unsure(err)
@@ -123,11 +124,15 @@ func judgeFile(ctx context.Context, judges *judges, recipe, name string) (r clas
 	if p, err = camera.Decode(data, maxStill); err != nil {
 		return r, p, fmt.Errorf("%s: %w", name, err)
 	}
-	judge, err := judges.of(recipe, name)
+	place, err := judges.take(recipe)
 	if err != nil {
 		return r, p, err
 	}
-	return judge.Classify(ctx, p), p, nil
+	judge, err := place.of(name)
+	if err == nil {
+		r = judge.Classify(ctx, p)
+	}
+	return r, p, errors.Join(err, place.leave())
 }
 
 func printTable(w io.Writer) (print func(inspector.Inspection) error, flush func() error) {

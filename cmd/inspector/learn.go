@@ -104,7 +104,7 @@ func (l lesson) learn(ctx context.Context) error {
 	if len(l.good) >= 10 {
 		teachers, examples = fold(l.good, 0, 2)
 	}
-	learned, err := l.golden(teachers[:min(len(teachers), classify.MostStills)])
+	learned, err := l.golden(ctx, teachers[:min(len(teachers), classify.MostStills)])
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (l lesson) beside(what string) string {
 	return strings.TrimSuffix(l.file, ".yaml") + "." + what + ".png"
 }
 
-func (l lesson) golden(files []string) (classify.Learned, error) {
+func (l lesson) golden(ctx context.Context, files []string) (classify.Learned, error) {
 	var stills []inspector.Pixels
 	for _, file := range files {
 		px, err := readGolden(file)
@@ -141,12 +141,12 @@ func (l lesson) golden(files []string) (classify.Learned, error) {
 		}
 		stills = append(stills, px)
 	}
-	judges, err := openJudges(l.config, map[string]recipe{learning: {drawn: stills[0], Copper: l.copper}})
+	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: {drawn: stills[0], Copper: l.copper}})
 	if err != nil {
 		return classify.Learned{}, err
 	}
 	defer judges.Close()
-	c, err := judges.of(learning, "")
+	c, err := judges.places[learning].of("")
 	if err != nil {
 		return classify.Learned{}, err
 	}
@@ -172,12 +172,12 @@ const learning = "learning"
 // limits, and is told of.
 func (l lesson) score(ctx context.Context, r recipe, good []string) (s scores, err error) {
 	r.Limits = &limits{Fail: .999, Pass: .001}
-	judges, err := openJudges(l.config, map[string]recipe{learning: r})
+	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: r})
 	if err != nil {
 		return s, err
 	}
 	defer judges.Close()
-	c, err := judges.of(learning, "")
+	c, err := judges.places[learning].of("")
 	if err != nil {
 		return s, err
 	}

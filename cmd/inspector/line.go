@@ -34,7 +34,9 @@ type line struct {
 	mode    TriggerConfig
 	passes  bool // keep the picture of boards that passed
 	quality int
-	log     *slog.Logger
+	// sessions is how many boards may be in the model at once; 0 is 1.
+	sessions int
+	log      *slog.Logger
 
 	more chan struct{} // arrived is not empty
 
@@ -57,7 +59,8 @@ type job struct {
 	trigger  inspector.Trigger
 	deadline time.Time // zero: none
 	missed   uint64
-	since    time.Time // of a pulled frame: the trigger it was pulled for, zero if none
+	since    time.Time             // of a pulled frame: the trigger it was pulled for, zero if none
+	place    atomic.Pointer[place] // who judges it, since it left the dispatcher
 	judge    *classify.Classifier
 	waited   time.Duration
 	in       *classify.Input
@@ -102,7 +105,9 @@ func (l *line) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return l.dispatch(ctx, g, ready) })
 	g.Go(func() error { return l.prepare(ctx, ready, prepared) })
-	g.Go(func() error { return l.infer(ctx, prepared, inferred) })
+	for range max(l.sessions, 1) {
+		g.Go(func() error { return l.infer(ctx, prepared, inferred) })
+	}
 	for range deciders {
 		g.Go(func() error { return l.decide(ctx, inferred) })
 	}

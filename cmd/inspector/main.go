@@ -45,6 +45,11 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
   inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
+  inspector model list                       versions, which one judges, and who decided that
+  inspector model promote NAME@VERSION       let it judge, from the next board on
+  inspector model rollback NAME              let the version before judge again
+  inspector model shadow NAME@VERSION        let it judge beside, and decide nothing
+  inspector model disagreements              boards of which the shadow thinks otherwise
   inspector model inspect FILE.onnx          what is in a network, and which runtimes can execute it
   inspector model add FILE.onnx --name NAME  make a package of it, with a first model.yaml
   inspector healthcheck [URL]                ask a running appliance whether it is ready
@@ -70,11 +75,11 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	case "eval":
 		err = evalCommand(ctx, args, env, stdout, stderr)
 	case "config":
-		err = configCommand(args, env, stdout, stderr)
+		err = configCommand(ctx, args, env, stdout, stderr)
 	case "doctor":
 		err = doctorCommand(ctx, args, env, stdout, stderr)
 	case "model":
-		err = modelCommand(args, env, stdout, stderr)
+		err = modelCommand(ctx, args, env, stdout, stderr)
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":
@@ -130,7 +135,7 @@ func configured(command, what string, args []string, env func(string) string, st
 	return c, nil
 }
 
-func configCommand(args []string, env func(string) string, stdout, stderr io.Writer) error {
+func configCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	if len(args) == 0 || args[0] != "check" {
 		return exit{2, errors.New("usage: inspector config check [--config FILE]")}
 	}
@@ -150,7 +155,7 @@ func configCommand(args []string, env func(string) string, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	j, err := openJudges(c, nil)
+	j, err := openJudges(ctx, c, nil)
 	if err == nil {
 		err = j.Close()
 	}

@@ -143,14 +143,3 @@ func (a addition) report(w io.Writer, s *sight, d model.Draft, dir string) error
 	}
 	return err
 }
-
-// modelCommand looks at models and adds them.
-func modelCommand(args []string, env func(string) string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && args[0] == "inspect" {
-		return modelInspectCommand(args[1:], stdout, stderr)
-	}
-	if len(args) > 0 && args[0] == "add" {
-		return modelAddCommand(args[1:], env, stdout, stderr)
-	}
-	return exit{2, errNoModelCommand}
-}

@@ -280,5 +280,3 @@ func thousands(n int64, unit string) string {
 	}
 	return strings.TrimSpace(fmt.Sprintf("%.3g %s%s", v, prefixes[i], unit))
 }
-
-var errNoModelCommand = errors.New("usage: inspector model inspect FILE.onnx, or inspector model add FILE.onnx --name NAME")

@@ -37,6 +37,7 @@ type recipe struct {
 	Ignore    []region          `yaml:"ignore,omitempty"`
 	Smallest  float32           `yaml:"smallest,omitempty"` // pixels of the golden picture
 	Takt      time.Duration     `yaml:"takt,omitempty"`     // default: trigger.takt
+	Model     string            `yaml:"model,omitempty"`    // NAME[@VERSION or @ALIAS]; default: model.name
 
 	drawn inspector.Pixels // the golden of the simulated line, which has no file
 }

@@ -52,22 +52,20 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	if err := background(); err != nil {
 		log.Warn("the model has no precedence over other work", "err", err)
 	}
-	judges, err := openJudges(c, nil)
+	judges, err := openJudges(ctx, c, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, judges.Close()) }()
-	if err := judges.warm(ctx); err != nil {
-		return err
-	}
-	if judges.runtime == "onnx-go" && c.Model.Runtime == "auto" {
-		log.Warn("ONNX Runtime's library was not found: judging on onnx-go, which is several times slower", "remedy", "run make onnxruntime, or set model.library")
-	}
+	judges.tell(c, log)
 	disk, err := store.Open(ctx, c.Data, c.Station.Device)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
+	if err := judges.settle(); err != nil {
+		return err
+	}
 	up, closeUpstream, err := openUpstream(c)
 	if err != nil {
 		return err
@@ -99,14 +97,19 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	if err != nil {
 		return err
 	}
-	back := &backend{store: disk, engine: engine}
+	free, err := spare(disk)
+	if err != nil {
+		return err
+	}
+	beside := newShadow(judges, disk, c.Model.ShadowKeep, free, log)
+	back := &backend{store: disk, engine: engine, judges: judges, shadow: beside}
 	health, err := newHealth(ctx, c, started, cam, judges, disk, client, engine)
 	if err != nil {
 		return err
 	}
 	page := web.New(web.Options{
 		Listen: c.Web.Listen, Token: token, Wait: c.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Log: log,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Shadows: back, Log: log,
 	})
 	address, err := page.Listen()
 	if err != nil {
@@ -117,10 +120,10 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	conveyor := newLine(&line{
 		camera: cam, judges: judges, store: disk, station: c.Station, log: log,
 		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
-		wake:  engine.Wake, seen: show(page, started, log),
-		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality,
+		wake:  engine.Wake, seen: both(show(page, started, log), beside.offer),
+		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.Sessions,
 	})
-	back.line, health.line, health.broker = conveyor, conveyor, broker
+	back.line, health.line, health.broker, health.shadow = conveyor, conveyor, broker, beside
 	if err := conveyor.recover(ctx); err != nil {
 		return err
 	}
@@ -138,7 +141,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	}
 	stopClient := outlive(ctx, g, client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", c.Data, url)
-	for _, part := range []func(context.Context) error{page.Run, cam.Run, engine.Run, conveyor.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
+	for _, part := range []func(context.Context) error{page.Run, cam.Run, engine.Run, conveyor.Run, beside.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
 		g.Go(func() error { return part(ctx) })
 	}
 	err = g.Wait()
@@ -281,6 +284,11 @@ func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.
 	}
 }
 
+// both tells two of every board, one after the other.
+func both(a, b func(inspector.Inspection, inspector.Pixels)) func(inspector.Inspection, inspector.Pixels) {
+	return func(i inspector.Inspection, p inspector.Pixels) { a(i, p); b(i, p) }
+}
+
 // hear answers triggers that come over MQTT. A board takes its time, so each
 // trigger has a goroutine, which is waited for before the client stops.
 func hear(answering *sync.WaitGroup, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
@@ -314,10 +322,13 @@ func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
-		_, total, err := disk.Free()
+		least, err := spare(disk)
+		if free, _, freeErr := disk.Free(); err == nil && freeErr == nil && free < least {
+			err = disk.PruneAsides(0) // before any evidence
+		}
 		var swept store.Swept
 		if err == nil {
-			swept, err = disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep, MinFree: min(scarceSpace, total/20)})
+			swept, err = disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep, MinFree: least})
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Error("retention", "err", err)
@@ -330,4 +341,10 @@ func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog
 		case <-tick.C:
 		}
 	}
+}
+
+// spare is how much of the disk is kept free for evidence to come.
+func spare(disk *store.Store) (int64, error) {
+	_, total, err := disk.Free()
+	return min(scarceSpace, total/20), err
 }

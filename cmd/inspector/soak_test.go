@@ -1,15 +1,19 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"inspector/model"
+	"inspector/model/onnxgo"
+	"inspector/model/onnxruntime"
 	"inspector/models"
 )
 
@@ -39,7 +43,7 @@ func TestSoakRuntimeAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, name, err := openSession(p, c.Model)
+	s, name, err := openSession(t.Context(), p, c.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,5 +109,54 @@ func TestSoakMemory(t *testing.T) {
 	}
 	if c.Fail == 0 || c.Pass < uint64(length.Seconds()) {
 		t.Errorf("ledger %+v: that is no line at work", c)
+	}
+}
+
+// Sessions close without leaking: resident memory over load, proof and unload
+// of the shipped model on ONNX Runtime, and of a small one on onnx-go, again
+// and again (1,000 times each in make soak) is flat.
+func TestSoakLoadUnload(t *testing.T) {
+	cycles := 60
+	if os.Getenv("INSPECTOR_SOAK") != "" {
+		cycles = 1000
+	}
+	small, err := model.Find(os.DirFS("../../model/testdata/models"), "detector")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shipped, err := model.Find(models.FS, "pcb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*model.Package{onnxruntime.Name: shipped, onnxgo.Name: small} {
+		t.Run(name, func(t *testing.T) {
+			c := defaults().Model
+			c.Runtime, c.Sessions = name, 2
+			r, err := model.OpenRegistry(models.FS, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var samples []float64
+			for range cycles {
+				g, err := openProven(t.Context(), r, p, c, 0)
+				var missing *onnxruntime.MissingError
+				if errors.As(err, &missing) {
+					t.Skip(err)
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				if err := g.session.Close(); err != nil {
+					t.Fatal(err)
+				}
+				debug.FreeOSMemory()
+				samples = append(samples, resident(t, "self"))
+			}
+			quarter := cycles / 4
+			second, last := median(slices.Clone(samples[quarter:2*quarter])), median(slices.Clone(samples[3*quarter:]))
+			t.Logf("%d cycles: resident %.1f MB after the first, %.1f in the second quarter, %.1f in the last", cycles, samples[0], second, last)
+			if last > 1.05*second+2 {
+				t.Errorf("resident memory grew from %.1f MB to %.1f", second, last)
+			}
+		})
 	}
 }

@@ -48,6 +48,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 		var next *job
 		if len(queue) > 0 {
 			out, next = ready, queue[0]
+			l.seat(next)
 		}
 		select {
 		case <-ctx.Done():
@@ -98,6 +99,29 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 				g.Go(func() error { l.settle(ctx, j, classify.Unsure(l.late(j))); return nil })
 			}
 			open = open[late:]
+		}
+	}
+}
+
+// seat settles who judges the board: boards get their judge in their order, so
+// that a change of the model falls between two of them.
+func (l *line) seat(j *job) {
+	if j.place.Load() != nil || j.bad != nil {
+		return
+	}
+	p, err := l.judges.take(j.trigger.Recipe)
+	if err != nil {
+		j.bad = err
+		return
+	}
+	j.place.Store(&p)
+}
+
+// unseat lets the judge go, when the board has its verdict.
+func (l *line) unseat(j *job) {
+	if p := j.place.Load(); p != nil {
+		if err := p.leave(); err != nil {
+			l.log.Error("a retired model did not close", "err", err)
 		}
 	}
 }
@@ -210,7 +234,7 @@ func (l *line) prepare(ctx context.Context, from <-chan *job, to chan<- *job) er
 			from = j.trigger.At
 		}
 		j.waited = max(time.Since(from), 0)
-		if j.judge, err = l.judges.of(j.trigger.Recipe, j.frame.Name); err != nil {
+		if j.judge, err = j.place.Load().of(j.frame.Name); err != nil {
 			return err
 		}
 		j.in, err = j.judge.Prepare(j.frame.Pixels)
@@ -261,6 +285,7 @@ func (l *line) decide(ctx context.Context, from <-chan *job) error {
 			r.Timings.Wait = j.waited
 			l.settle(ctx, j, r)
 			j.release()
+			l.unseat(j)
 		}
 	}
 }
@@ -366,7 +391,11 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 		Recipe: l.judges.name(j.trigger.Recipe), Verdict: r.Verdict, Reason: r.Reason, Score: r.Score, Defects: r.Defects, LeftOut: r.LeftOut, Lay: r.Lay,
 		Width: j.frame.Pixels.Width, Height: j.frame.Pixels.Height, Timings: r.Timings,
 	}
-	i.Model, i.Runtime = l.judges.pkg.ID(), l.judges.runtime
+	if p := j.place.Load(); p != nil {
+		i.Model, i.Runtime = p.pkg.ID(), p.label()
+	} else { // nobody has judged it
+		i.Model, i.Runtime = l.judges.now(j.trigger.Recipe)
+	}
 	if i.At.IsZero() {
 		i.At = j.trigger.At
 	}

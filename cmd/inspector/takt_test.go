@@ -117,3 +117,49 @@ func TestVerdictsOfTheLine(t *testing.T) {
 		}
 	})
 }
+
+// pair is a model that answers when two boards are in it at once.
+type pair struct{ inside chan struct{} }
+
+func (p pair) Run(ctx context.Context, _, out []float32) error {
+	select {
+	case p.inside <- struct{}{}:
+	case <-p.inside:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return stub{}.Run(ctx, nil, out)
+}
+func (pair) Close() error { return nil }
+
+// With two sessions, nothing between the camera and the model makes two boards
+// wait for each other.
+func TestSessionsSideBySide(t *testing.T) {
+	l, stop := benchLine(t, t.TempDir(), stubJudges(t, pair{make(chan struct{})}), func(s *store.Store) workflow.Journal { return s })
+	l.camera, l.mode, l.sessions = silentCamera(t), TriggerConfig{Mode: "external", Interval: time.Second, Takt: time.Minute}, 2
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		stop()
+	}()
+	answers := make(chan inspector.Inspection, 2)
+	for _, request := range []string{"1", "2"} {
+		go func() {
+			i, err := l.Inspect(t.Context(), inspector.Trigger{Source: "http", Request: request}, grey())
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- i
+		}()
+	}
+	for range 2 {
+		if i := <-answers; i.Verdict != inspector.Pass {
+			t.Errorf("%+v", i)
+		}
+	}
+}

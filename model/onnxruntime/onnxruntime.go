@@ -104,7 +104,8 @@ func start(library string) error {
 
 // Options of a session.
 type Options struct {
-	Threads int // that share one inference; 0 is 1
+	Threads int  // that share one inference; 0 is 1
+	NoArena bool // give memory back after each inference: slower, but less is held
 }
 
 // A Session runs one model. It may be used by several goroutines at once.
@@ -131,7 +132,7 @@ func Open(library string, p *model.Package, o Options) (*Session, error) {
 	if err := start(library); err != nil {
 		return nil, err
 	}
-	options, err := sessionOptions(max(o.Threads, 1))
+	options, err := sessionOptions(o)
 	if err != nil {
 		return nil, fmt.Errorf("onnxruntime: set options: %w", err)
 	}
@@ -169,7 +170,7 @@ func Check(library string, g model.Graph, onnx []byte) error {
 		}
 		return out
 	}
-	options, err := sessionOptions(1)
+	options, err := sessionOptions(Options{})
 	if err != nil {
 		return fmt.Errorf("onnxruntime: set options: %w", err)
 	}
@@ -192,13 +193,14 @@ func refusal(p *model.Package, err error) error {
 
 // sessionOptions: threads that spin between inferences would take the cores
 // from capture and workflow.
-func sessionOptions(threads int) (*ort.SessionOptions, error) {
+func sessionOptions(want Options) (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
 	}
 	err = errors.Join(
-		o.SetIntraOpNumThreads(threads),
+		o.SetIntraOpNumThreads(max(want.Threads, 1)),
+		o.SetCpuMemArena(!want.NoArena),
 		o.SetInterOpNumThreads(1),
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
