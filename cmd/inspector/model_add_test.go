@@ -121,7 +121,7 @@ func TestModelAddRefuses(t *testing.T) {
 		"wrong labels":  {[]string{"add", good, "--name", "x", "--labels", "a,b,c"}, 1, "3 labels"},
 		"unknown good":  {[]string{"add", good, "--name", "x", "--labels", "a,b", "--good", "c"}, 1, "not one of the labels"},
 		"cut off, add":  {[]string{"add", cut, "--name", "x"}, 2, "export the model again"},
-		"unknown flags": {[]string{"add", good, "--nmae", "x"}, 2, "nmae"},
+		"unknown flags": {[]string{"add", good, "--title", "x"}, 2, "title"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, _, errs := shell(t, map[string]string{"INSPECTOR_MODEL_FOLDER": folder}, append([]string{"model"}, tt.args...)...)
