@@ -234,6 +234,11 @@ func TestTriggers(t *testing.T) {
 		t.Errorf("trigger gave %+v, again %+v", first, again)
 	}
 	answers := subscriber(t, a.broker, "-t", "inspector/#")
+	for line := range answers { // retained, and announced after the appliance has subscribed: now both have
+		if strings.HasSuffix(line, "/availability online") {
+			break
+		}
+	}
 	publish := exec.CommandContext(t.Context(), tool(t, "mosquitto_pub"), "-h", "127.0.0.1", "-p", a.broker, "-q", "1", "-t", "inspector/site/line1/inspector1/set/trigger", "-m", `{"request":"m1","serial":"S2"}`)
 	if out, err := publish.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
