@@ -118,13 +118,17 @@ func draw(n int, seed uint64, usual bool, good float64) <-chan pair {
 				defer close(group)
 				s := seed + uint64(g)
 				r := rand.New(rand.NewPCG(s, 0xd4a3))
-				b, err := board.New(s, size)
+				routed := usual || s%3 == 0
+				b, err := design(s, routed)
 				for i := 0; i < min(batch, n-g*batch); i++ {
 					if err != nil {
 						group <- pair{err: err}
 						return
 					}
-					style := []board.Style{board.Plate, board.Photo}[i%2]
+					style := board.Plate
+					if routed && i%2 == 1 {
+						style = board.Photo
+					}
 					group <- drawn(b, style, r, usual, good)
 				}
 			}()
@@ -147,43 +151,62 @@ func joined(groups <-chan chan pair) <-chan pair {
 	return out
 }
 
+// design is the board of a seed, routed or a window of a larger one.
+func design(seed uint64, routed bool) (*board.Board, error) {
+	if routed {
+		return board.New(seed, size)
+	}
+	return board.NewArtwork(seed, size)
+}
+
 // drawn is one pair as the appliance would see it.
 func drawn(b *board.Board, style board.Style, r *rand.Rand, usual bool, good float64) pair {
 	tested, golden := board.Usual(style), board.Options{Style: style}
 	if !usual {
 		tested = varied(style, r)
-		if r.IntN(2) == 0 {
-			golden = varied(style, r) // a golden board that the camera captured
+		if r.IntN(3) > 0 { // a golden board that the camera captured
+			golden = varied(style, r)
+			golden.Pen, golden.Shift, golden.Rotate = false, 0, 0
 		}
 	}
 	if r.Float64() >= good {
-		tested.Defects = 1 + r.IntN(10)
+		tested.Defects = 2 + r.IntN(12)
 	}
 	p, defects, err := plate(b, r.Uint64(), tested)
 	g, _, err2 := plate(b, r.Uint64(), golden)
 	return pair{tested: p, golden: g, defects: defects, err: errors.Join(err, err2)}
 }
 
-// varied are options from the whole range that the model should bear.
+// varied are options from the whole range that the model should bear, the
+// middle of it more often than its ends.
 func varied(style board.Style, r *rand.Rand) board.Options {
+	often := func(limit float64) float64 { return limit * r.Float64() * r.Float64() }
+	shift := 3.0
+	if r.IntN(3) == 0 {
+		shift = 8
+	}
 	return board.Options{
-		Style: style,
-		Rough: r.Float64(), Etch: 1.4 * r.Float64(), Shift: 3 * r.Float64(), Rotate: 0.5 * r.Float64(),
+		Style: style, Pen: style == board.Plate && r.IntN(4) > 0 || style == board.Photo && r.IntN(4) == 0,
+		Rough: 1.2 * r.Float64(), Grain: []float64{1, 1.5, 2, 3, 5}[r.IntN(5)],
+		Etch: often(2.6), Shift: often(shift), Rotate: often(0.7),
 		Light: 0.7 * r.Float64(), Noise: 1 + 7*r.Float64(), Blur: 0.4 + r.Float64(),
 	}
 }
 
-// plate is a sample reduced to a plate.
+// plate is a sample reduced to a plate; in gentler light where the appliance
+// would refuse the picture.
 func plate(b *board.Board, seed uint64, o board.Options) ([]byte, []inspector.Defect, error) {
-	p, defects, err := b.Sample(seed, o)
-	if err != nil {
-		return nil, nil, err
+	for {
+		p, defects, err := b.Sample(seed, o)
+		if err != nil || o.Style == board.Plate {
+			return p.Data, defects, err
+		}
+		dst := make([]byte, p.Width*p.Height)
+		if err = classify.Plate(dst, p, classify.Bright); err == nil || o.Light < 0.01 {
+			return dst, defects, err
+		}
+		o.Light, o.Noise, o.Blur = o.Light/4, o.Noise/2, o.Blur/2
 	}
-	if o.Style == board.Plate {
-		return p.Data, defects, nil
-	}
-	dst := make([]byte, p.Width*p.Height)
-	return dst, defects, classify.Plate(dst, p, classify.Bright)
 }
 
 // convert sends the pairs of a folder, in order of name.
