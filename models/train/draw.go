@@ -1,6 +1,8 @@
 // Draw writes pairs of binary plates, tested and golden, with the boxes of the
-// defects, for train.py. It draws them, or with -folder converts a folder of
-// ID_test.png, ID_temp.png and ID.csv (x1,y1,x2,y2,class), to measure on.
+// defects, for train.py and evaluate.py. It draws them; or with -folder
+// converts a folder of ID_test.png, ID_temp.png and ID.csv
+// (x1,y1,x2,y2,class); or with -from and -worse captures pairs that it wrote
+// before anew, moved, blurred or badly lit, to measure what a model bears.
 //
 // In the output folder, pairs.bin holds per pair the tested and the golden
 // plate, one bit a pixel, 1 is laminate, most significant bit first; boxes.bin
@@ -38,6 +40,8 @@ func main() {
 	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
 	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
+	from := flag.String("from", "", "make the pairs of this folder, written before, worse")
+	trial := flag.String("worse", "plain", "with -from, how; the first -n pairs, all if -n is 0")
 	flag.Parse()
 	var err error
 	switch {
@@ -45,6 +49,8 @@ func main() {
 		err = errors.New("-out: a folder is required")
 	case *folder != "":
 		err = write(*out, convert(*folder))
+	case *from != "":
+		err = write(*out, worse(*from, *trial, *n))
 	default:
 		err = write(*out, draw(*n, *seed, *usual, *good))
 	}

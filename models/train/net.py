@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 SIZE, STRIDE = 640, 8
 CLASSES = ["open", "short", "mousebite", "spur", "copper", "pin-hole"]
-SHAPE = dict(stem=32, width=56, mid=28, head=64, dilations=(1, 2, 1, 4, 2))
+SHAPE = dict(stem=40, width=64, mid=32, head=64, dilations=(1, 2, 1, 4, 2, 1))
 
 
 class Conv(nn.Module):

@@ -30,8 +30,6 @@ def parse():
     p.add_argument("--lr", type=float, default=3e-3)
     p.add_argument("--batch", type=int, default=12, help="crops per step")
     p.add_argument("--crop", type=int, default=256, help="pixels along a crop's edge, a multiple of 8")
-    p.add_argument("--width", type=int, default=SHAPE["width"], help="channels; their half in the middle of a block")
-    p.add_argument("--blocks", type=int, default=len(SHAPE["dilations"]))
     p.add_argument("--threads", type=int, default=2, help="with 1, PyTorch 1.13 takes its slow convolutions")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -40,8 +38,7 @@ def parse():
 
 def begin(a):
     """The network, its running average and its optimiser, fresh or as a checkpoint left them."""
-    shape = dict(SHAPE, width=a.width, mid=a.width // 2, dilations=(1, 2, 1, 4, 2, 1, 4, 2)[:a.blocks])
-    net = Net(**shape).to(a.device, memory_format=torch.channels_last)
+    net = Net(**SHAPE).to(a.device, memory_format=torch.channels_last)
     if a.init:
         net.load_state_dict(torch.load(a.init, map_location=a.device)["ema"])
     ema = copy.deepcopy(net).eval()
