@@ -55,7 +55,7 @@ soak: build ## longer proof: an hour of simulated work, power cuts
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh
 
-train: build ## draw boards and train the built-in model anew (20 minutes; MINUTES=, OUT=)
+train: build ## draw boards and train the built-in model anew (17 minutes of two cores; STEPS=, OUT=)
 	$(MAKE) -f models/train/Makefile
 
 picture: build ## the README's picture of the page

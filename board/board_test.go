@@ -298,3 +298,73 @@ func BenchmarkNew(b *testing.B) {
 		drawn(b, seed, 640)
 	}
 }
+
+// A window of a larger board: what a pen adds or takes away changes the plate
+// inside its box and nowhere else, every class is found, and each class does
+// to the pieces within its box what it is called after.
+func TestArtwork(t *testing.T) {
+	const size = 480
+	seen := map[string]int{}
+	for seed := range uint64(16) {
+		b, err := NewArtwork(seed, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Style: Plate, Pen: true, Rough: .8, Grain: 1.5, Etch: 1}
+		for k := range uint64(3) {
+			good, none := sampled(t, b, k, o)
+			o := o
+			o.Defects = 8
+			bad, defects := sampled(t, b, k, o)
+			if len(none) != 0 {
+				t.Fatalf("%d defects on a good board", len(none))
+			}
+			changed := make([]int, len(defects))
+			for i := range bad.Data {
+				if bad.Data[i] == good.Data[i] {
+					continue
+				}
+				at := slices.IndexFunc(defects, func(d inspector.Defect) bool { return within(d.Box, i, size, Margin) })
+				if at < 0 {
+					t.Fatalf("seed %d/%d: pixel %d, %d changed outside every box", seed, k, i%size, i/size)
+				}
+				changed[at]++
+				d := defects[at]
+				if adds := d.Class == Short || d.Class == Spur || d.Class == Copper; adds != (bad.Data[i] == 0) {
+					t.Fatalf("seed %d/%d: %+v changes %d to %d", seed, k, d, good.Data[i], bad.Data[i])
+				}
+			}
+			for i, d := range defects {
+				seen[d.Class]++
+				if changed[i] < 7 {
+					t.Errorf("seed %d/%d: %+v changes %d pixels only", seed, k, d, changed[i])
+				}
+				lonely := d.Class == Copper || d.Class == PinHole
+				if touches := touches(good.Data, bad.Data, size, d.Box); touches == lonely {
+					t.Errorf("seed %d/%d: %+v touches what is there: %v", seed, k, d, touches)
+				}
+			}
+		}
+	}
+	for _, class := range Classes() {
+		if seen[class] < 10 {
+			t.Errorf("only %d of class %s were drawn: %v", seen[class], class, seen)
+		}
+	}
+}
+
+// touches reports whether a pixel that changed within the margin of box lies
+// beside one that had its new value before.
+func touches(good, bad []byte, size int, box inspector.Box) bool {
+	for y := int(box.Top) + Margin; y < int(box.Bottom)-Margin; y++ {
+		for x := int(box.Left) + Margin; x < int(box.Right)-Margin; x++ {
+			i := y*size + x
+			for _, j := range [4]int{i - 1, i + 1, i - size, i + size} {
+				if bad[i] != good[i] && good[j] == bad[i] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"slices"
 
 	"gocv.io/x/gocv"
 )
@@ -19,11 +20,39 @@ func newCanvas(size int) canvas { return canvas{size, make([]byte, size*size)} }
 
 // stroke draws a line with round ends, r to each side.
 func (c canvas) stroke(x0, y0, x1, y1, r float64, v byte) {
-	left, right := c.clip(min(x0, x1)-r), c.clip(max(x0, x1)+r+1)
-	top, bottom := c.clip(min(y0, y1)-r), c.clip(max(y0, y1)+r+1)
-	for y := top; y < bottom; y++ {
-		for x := left; x < right; x++ {
+	for y := c.clip(min(y0, y1) - r); y < c.clip(max(y0, y1)+r+1); y++ {
+		from, to := 0.0, 1.0 // the part of the line that is near this row
+		if dy := y1 - y0; dy != 0 {
+			s, t := (float64(y)-r-y0)/dy, (float64(y)+r-y0)/dy
+			from, to = max(min(s, t), 0), min(max(s, t), 1)
+		}
+		a, b := x0+from*(x1-x0), x0+to*(x1-x0)
+		for x := c.clip(min(a, b) - r - 1); x < c.clip(max(a, b)+r+2); x++ {
 			if toSegment(float64(x), float64(y), x0, y0, x1, y1) <= r {
+				c.px[y*c.size+x] = v
+			}
+		}
+	}
+}
+
+// polygon fills the outline through the points of xy.
+func (c canvas) polygon(xy [][2]float64, v byte) {
+	low, high := xy[0][1], xy[0][1]
+	for _, p := range xy {
+		low, high = min(low, p[1]), max(high, p[1])
+	}
+	var at []float64
+	for y := c.clip(low); y < c.clip(high+1); y++ {
+		at = at[:0] // where the outline crosses this row
+		for i, p := range xy {
+			q := xy[(i+1)%len(xy)]
+			if (p[1] <= float64(y)) != (q[1] <= float64(y)) {
+				at = append(at, p[0]+(float64(y)-p[1])*(q[0]-p[0])/(q[1]-p[1]))
+			}
+		}
+		slices.Sort(at)
+		for i := 0; i+1 < len(at); i += 2 {
+			for x := c.clip(at[i]); x < c.clip(at[i+1]); x++ {
 				c.px[y*c.size+x] = v
 			}
 		}

@@ -1,7 +1,6 @@
 package board
 
 import (
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -13,7 +12,7 @@ import (
 // A spot is a pixel where a class of defect may be tried.
 type spot struct{ x, y int }
 
-// rim is how far defects stay from the edge of the board, pixels.
+// rim is how far the middle of a defect stays from the edge of the board, pixels.
 const rim = 26
 
 // measure finds nets, distances and the spots for each class. Nothing is
@@ -61,9 +60,16 @@ func (b *Board) measure(r *rand.Rand, l *layout) error {
 	return nil
 }
 
-// find gathers up to 2000 spots of each class away from what hides.
+// find gathers up to 2000 spots of each class away from what hides, and how
+// fine the board is.
 func (b *Board) find(r *rand.Rand, hides canvas) {
+	widest := [2]float64{26, 22} // half of the trace or gap that is cut or bridged
+	if b.window {
+		widest = [2]float64{50, 42}
+	}
 	seen := [6]int{}
+	var widths [64]int // of traces and gaps, halved
+	defer func() { b.fine = finest(widths) }()
 	for y := rim; y < b.size-rim; y++ {
 		for x := rim; x < b.size-rim; x++ {
 			i := y*b.size + x
@@ -71,9 +77,14 @@ func (b *Board) find(r *rand.Rand, hides canvas) {
 				continue
 			}
 			in, out := float64(b.inside[i]), float64(b.outside[i])
+			cut := in > 2 && in < widest[0] && b.crest(b.inside, i)
+			bridge := out > 2 && out < widest[1] && b.crest(b.outside, i)
+			if cut || bridge {
+				widths[int(in+out)]++
+			}
 			for k, fits := range [6]bool{
-				in > 2 && in < 26 && b.crest(b.inside, i),
-				out > 2 && out < 22 && b.crest(b.outside, i),
+				cut,
+				bridge,
 				in > 0 && in < 4,
 				out > 0 && out < 4,
 				out > 7.5,
@@ -101,6 +112,20 @@ func (b *Board) crest(d []float32, i int) bool {
 		}
 	}
 	return true
+}
+
+// finest is the width below which a fiftieth of widths lies.
+func finest(widths [64]int) float64 {
+	all, sum := 0, 0
+	for _, n := range widths {
+		all += n
+	}
+	for width, n := range widths {
+		if sum += n; 50*sum > all {
+			return float64(width)
+		}
+	}
+	return float64(len(widths))
 }
 
 // distances of what is set in c to the nearest pixel that is not.
@@ -139,16 +164,17 @@ func (b *Board) spoil(r *rand.Rand, copper []byte, k int, others []inspector.Def
 	}
 	adds := k == 1 || k == 3 || k == 4
 	for range 10 {
-		at := b.spots[k][r.IntN(len(b.spots[k]))]
-		var p patch
+		p := b.patch(b.stroke(r, k, adds), adds)
+		over := 2 + 16*r.Float64()*r.Float64()
 		if k < 2 {
-			p = b.patch(b.bar(r, at, adds), adds)
-		} else {
-			p = b.patch(scribble(r, at, k), adds)
+			over = 14
 		}
-		box, ok := p.box()
+		box, ok := p.box(over)
 		if !ok || slices.ContainsFunc(others, func(d inspector.Defect) bool { return overlap(d.Box, box) }) || p.class() != k {
 			continue
+		}
+		if b.pen {
+			p.worn(r)
 		}
 		p.apply(copper)
 		return inspector.Defect{Class: Classes()[k], Score: 1, Box: box}, true
@@ -157,59 +183,6 @@ func (b *Board) spoil(r *rand.Rand, copper []byte, k int, others []inspector.Def
 }
 
 func overlap(a, b inspector.Box) bool {
-	const apart = 4
+	const apart = 4 - 2*(Margin-8) // boxes may touch, the strokes in them not
 	return a.Left < b.Right+apart && b.Left < a.Right+apart && a.Top < b.Bottom+apart && b.Top < a.Bottom+apart
-}
-
-// A stroke is a line of joints with a half-width at each segment.
-type stroke struct {
-	x, y, r []float64
-}
-
-// bar crosses a trace or a gap at its middle.
-func (b *Board) bar(r *rand.Rand, at spot, adds bool) stroke {
-	d := b.inside
-	if adds {
-		d = b.outside
-	}
-	var xx, xy, yy float64 // structure tensor: the steepest direction of d leads across
-	for j := -3; j <= 3; j++ {
-		for i := -3; i <= 3; i++ {
-			k := (at.y+j)*b.size + at.x + i
-			gx, gy := float64(d[k+1]-d[k-1]), float64(d[k+b.size]-d[k-b.size])
-			xx, xy, yy = xx+gx*gx, xy+gx*gy, yy+gy*gy
-		}
-	}
-	angle := math.Atan2(2*xy, xx-yy)/2 + r.NormFloat64()*0.3
-	half := float64(d[at.y*b.size+at.x]) + 1.5 + 4*r.Float64()
-	sin, cos := math.Sincos(angle)
-	bend := r.NormFloat64() * half * 0.12
-	x, y := float64(at.x), float64(at.y)
-	w := 2.2 + 3.2*r.Float64()
-	return stroke{
-		x: []float64{x - cos*half, x - sin*bend, x + cos*half},
-		y: []float64{y - sin*half, y + cos*bend, y + sin*half},
-		r: []float64{w, w * (0.8 + 0.4*r.Float64())},
-	}
-}
-
-// scribble is a blot about a spot.
-func scribble(r *rand.Rand, at spot, k int) stroke {
-	n, length, width := 1+r.IntN(4), 2+20*r.Float64()*r.Float64(), 2.9+2.8*r.Float64()
-	if k == 5 {
-		width = 2.9 + 2*r.Float64()
-	}
-	if k == 2 || k == 3 {
-		width += 1.2
-	}
-	s := stroke{x: []float64{float64(at.x)}, y: []float64{float64(at.y)}}
-	angle := r.Float64() * 2 * math.Pi
-	for i := range n {
-		angle += r.NormFloat64() * 0.8
-		sin, cos := math.Sincos(angle)
-		s.x = append(s.x, s.x[i]+cos*length/float64(n))
-		s.y = append(s.y, s.y[i]+sin*length/float64(n))
-		s.r = append(s.r, max(width*(0.8+0.4*r.Float64()), 2.9))
-	}
-	return s
 }

@@ -2,6 +2,7 @@ package board
 
 import (
 	"math"
+	"math/rand/v2"
 
 	"inspector"
 )
@@ -16,6 +17,8 @@ type patch struct {
 	left, top int
 	w, h      int
 	field     []float32 // distance outside the stroke, negative within
+	stroke    [4]int    // left, top, right and bottom of the stroke in the window
+	skip      []bool    // pixels of the stroke that the pen missed; nil for none
 }
 
 // reach is the width of the window around the stroke.
@@ -23,16 +26,13 @@ const reach = 12
 
 // patch is the window of s; its class is -1 where it leaves the board.
 func (b *Board) patch(s stroke, adds bool) patch {
-	x0, y0, x1, y1 := math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
-	for i := range s.x {
-		r := s.r[max(i-1, 0)]
-		x0, y0 = min(x0, s.x[i]-r-reach), min(y0, s.y[i]-r-reach)
-		x1, y1 = max(x1, s.x[i]+r+reach), max(y1, s.y[i]+r+reach)
-	}
-	p := patch{b: b, adds: adds, left: int(x0), top: int(y0), w: int(x1-x0) + 1, h: int(y1-y0) + 1}
+	x0, y0, x1, y1 := s.bounds()
+	p := patch{b: b, adds: adds, left: int(x0 - reach), top: int(y0 - reach)}
+	p.w, p.h = int(x1+reach)-p.left+1, int(y1+reach)-p.top+1
 	if p.left < 1 || p.top < 1 || p.left+p.w >= b.size || p.top+p.h >= b.size {
 		return patch{}
 	}
+	p.stroke = [4]int{int(math.Ceil(x0)) - p.left, int(math.Ceil(y0)) - p.top, int(x1) + 1 - p.left, int(y1) + 1 - p.top}
 	p.field = make([]float32, p.w*p.h)
 	for i := range p.field {
 		x, y := float64(p.left+i%p.w), float64(p.top+i/p.w)
@@ -53,8 +53,9 @@ func (p *patch) changes(i int, level float32) bool {
 	return p.field[i] <= level && (p.b.copper[p.global(i)] == 0) == p.adds
 }
 
-// box is what changes, with its margin; false if too little does.
-func (p *patch) box() (inspector.Box, bool) {
+// box is the stroke with its margin; false if too little changes, or if the
+// stroke reaches more than over pixels past what changes.
+func (p *patch) box(over float64) (inspector.Box, bool) {
 	x0, y0, x1, y1, n := p.w, p.h, 0, 0, 0
 	for i := range p.field {
 		if p.changes(i, 0) {
@@ -62,10 +63,32 @@ func (p *patch) box() (inspector.Box, bool) {
 			x0, y0, x1, y1, n = min(x0, x), min(y0, y), max(x1, x+1), max(y1, y+1), n+1
 		}
 	}
+	s, least := p.stroke, 24
+	if p.b != nil && p.b.pen {
+		least = 14
+	}
 	return inspector.Box{
-		Left: float32(p.left + x0 - Margin), Top: float32(p.top + y0 - Margin),
-		Right: float32(p.left + x1 + Margin), Bottom: float32(p.top + y1 + Margin),
-	}, n >= 24
+		Left: float32(p.left + s[0] - Margin), Top: float32(p.top + s[1] - Margin),
+		Right: float32(p.left + s[2] + Margin), Bottom: float32(p.top + s[3] + Margin),
+	}, n >= least && float64(max(x0-s[0], y0-s[1], s[2]-x1, s[3]-y1)) <= over
+}
+
+// worn makes one pen in eight miss part of its stroke: the inside, or pixels
+// here and there.
+func (p *patch) worn(r *rand.Rand) {
+	kind := r.IntN(16)
+	if kind > 1 {
+		return
+	}
+	p.skip = make([]bool, len(p.field))
+	share := 0.2 + 0.3*r.Float64()
+	for i, d := range p.field {
+		if kind == 0 {
+			p.skip[i] = d < -2.2
+		} else {
+			p.skip[i] = r.Float64() < share
+		}
+	}
 }
 
 // apply makes the change in copper.
@@ -75,35 +98,59 @@ func (p *patch) apply(copper []byte) {
 		v = 255
 	}
 	for i := range p.field {
-		if p.changes(i, 0) {
+		if p.changes(i, 0) && (p.skip == nil || !p.skip[i]) {
 			copper[p.global(i)] = v
 		}
 	}
 }
 
+// limits are what a class must bear and still be itself, pixels: how much wider
+// the stroke may be if it touches nothing and if it touches an edge, how much
+// narrower if it touches an edge and if it cuts or joins, and how deep a bite
+// or bump must go.
+type limits struct{ alone, edge, mouth, narrower, depth float32 }
+
+func (p *patch) limits() limits {
+	if p.b.pen {
+		return limits{2.4, 1.3, -1, -0.7, 3.2}
+	}
+	return limits{3.5, 3.5, 0, -1.2, 4.2}
+}
+
 // class is the number of the class that the topology gives, -1 if none surely.
 func (p *patch) class() int {
-	host, guest := p.pieces(0)
+	host, guest, _ := p.pieces(0)
+	bear := p.limits()
 	kinds := [3]int{5, 2, 0} // removed copper: pin-hole, mousebite, open
 	if p.adds {
 		kinds = [3]int{4, 3, 1} // added: copper, spur, short
 	}
 	switch {
 	case host == 0 && guest == 1:
-		if h, g := p.pieces(3.5); h == 0 && g == 1 {
+		if h, g, _ := p.pieces(bear.alone); h == 0 && g == 1 {
 			return kinds[0]
 		}
 	case host == 1 && guest == 1:
-		if h, g := p.pieces(3.5); h == 1 && g == 1 && p.depth() >= 4.2 {
+		if p.depth() < bear.depth {
+			return -1
+		}
+		if h, g, _ := p.pieces(bear.edge); h != 1 || g != 1 {
+			return -1
+		}
+		if h, _, _ := p.pieces(bear.mouth); h == 1 {
 			return kinds[1]
 		}
 	case host >= 2 && guest >= 2:
-		if h, g := p.pieces(-1.2); h >= 2 && g >= 2 && p.severs() {
+		if h, g, least := p.pieces(bear.narrower); h >= 2 && g >= 2 && (p.b.window && least >= splinter || !p.b.window && p.severs()) {
 			return kinds[2]
 		}
 	}
 	return -1
 }
+
+// splinter is what a piece of copper or laminate must at least measure to
+// count as cut off, square pixels.
+const splinter = 60
 
 // depth is how far the change reaches from what it grows on, pixels.
 func (p *patch) depth() (d float32) {
@@ -121,8 +168,9 @@ func (p *patch) depth() (d float32) {
 
 // pieces counts, within the window, the separate pieces that touch the change:
 // of the host (what the change is made of: copper if it adds) and of the guest
-// (what is left of what was there before).
-func (p *patch) pieces(level float32) (host, guest int) {
+// (what is left of what was there before). least is the size of the smallest
+// piece of copper beside it.
+func (p *patch) pieces(level float32) (host, guest, least int) {
 	const changed, own, other = 1, 2, 3
 	kind := make([]byte, len(p.field))
 	for i := range kind {
@@ -136,6 +184,7 @@ func (p *patch) pieces(level float32) (host, guest int) {
 		}
 	}
 	seen := make([]bool, len(kind))
+	least = len(kind)
 	for i, k := range kind {
 		if k != changed {
 			continue
@@ -149,10 +198,13 @@ func (p *patch) pieces(level float32) (host, guest int) {
 			} else {
 				guest++
 			}
-			flood(j, seen, func(q int) bool { return kind[q] == kind[j] }, p.around)
+			n := flood(j, seen, func(q int) bool { return kind[q] == kind[j] }, p.around)
+			if (kind[j] == own) == p.adds {
+				least = min(least, n)
+			}
 		}
 	}
-	return host, guest
+	return host, guest, least
 }
 
 // around are the eight neighbours of i in the window, -1 outside.
@@ -189,7 +241,7 @@ func (p *patch) severs() bool {
 	for _, i := range sides {
 		if !seen[i] {
 			n := flood(i, seen, func(q int) bool { return b.copper[q] != 0 && !gone[q] }, b.around)
-			if n < 60 {
+			if n < splinter {
 				return false // a splinter, not a net
 			}
 			parts++

@@ -68,7 +68,7 @@ func (b *Board) shot(r *rand.Rand, o Options) shot {
 	size := float64(b.size)
 	return shot{
 		dx: either(o.Shift), dy: either(o.Shift), angle: either(o.Rotate) * math.Pi / 180,
-		etch: either(min(max(o.Etch, 0), 1.5)),
+		etch: either(min(max(o.Etch, 0), 2.2, max(0.6*(b.fine-1.2), 0.6))),
 		fall: o.Light * (0.5 + 0.5*r.Float64()), lx: size/2 + either(size*o.Light/2), ly: size/2 + either(size*o.Light/2),
 		gain: 1 + either(o.Light/4),
 	}
@@ -108,9 +108,6 @@ func (s shot) move(m *gocv.Mat, size int) error {
 
 // show is copper as the camera sees it.
 func (b *Board) show(copper []byte, r *rand.Rand, o Options, s shot) (inspector.Pixels, error) {
-	if err := b.etch(copper, r, o, s); err != nil {
-		return inspector.Pixels{}, err
-	}
 	switch o.Style {
 	case Plate:
 		err := lend(copper, b.size, gocv.MatTypeCV8UC1, func(m *gocv.Mat) error {
@@ -134,10 +131,14 @@ func (b *Board) etch(copper []byte, r *rand.Rand, o Options, s shot) error {
 	if s.etch == 0 && o.Rough == 0 {
 		return nil
 	}
-	const soft = 1.3 // pixels; turns a level into a distance
+	soft := max(1.3, 0.85*math.Abs(s.etch)) // pixels; turns a level into a distance
 	shift := 255 * 0.5 * math.Erf(s.etch/soft/math.Sqrt2)
 	swing := min(255*0.4/soft*o.Rough, 255*0.45-math.Abs(shift))
-	n := b.size/3 + 3
+	grain := o.Grain
+	if grain <= 0 {
+		grain = 3
+	}
+	n := int(float64(b.size)/grain) + 3
 	coarse := make([]byte, n*n)
 	var word uint64
 	for i := range coarse {
@@ -154,7 +155,8 @@ func (b *Board) etch(copper []byte, r *rand.Rand, o Options, s shot) error {
 			if err := gocv.Resize(*noise, &level, image.Pt(b.size, b.size), 0, 0, gocv.InterpolationLinear); err != nil {
 				return err
 			}
-			if err := gocv.GaussianBlur(*m, m, image.Pt(9, 9), soft, soft, gocv.BorderReplicate); err != nil {
+			k := 2*int(math.Ceil(3*soft)) + 1
+			if err := gocv.GaussianBlur(*m, m, image.Pt(k, k), soft, soft, gocv.BorderReplicate); err != nil {
 				return err
 			}
 			return gocv.Compare(*m, level, m, gocv.CompareGT)

@@ -1,6 +1,8 @@
 // Draw writes pairs of binary plates, tested and golden, with the boxes of the
-// defects, for train.py. It draws them, or with -folder converts a folder of
-// ID_test.png, ID_temp.png and ID.csv (x1,y1,x2,y2,class), to measure on.
+// defects, for train.py and evaluate.py. It draws them; or with -folder
+// converts a folder of ID_test.png, ID_temp.png and ID.csv
+// (x1,y1,x2,y2,class); or with -from and -worse captures pairs that it wrote
+// before anew, moved, blurred or badly lit, to measure what a model bears.
 //
 // In the output folder, pairs.bin holds per pair the tested and the golden
 // plate, one bit a pixel, 1 is laminate, most significant bit first; boxes.bin
@@ -38,6 +40,8 @@ func main() {
 	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
 	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
+	from := flag.String("from", "", "make the pairs of this folder, written before, worse")
+	trial := flag.String("worse", "plain", "with -from, how; the first -n pairs, all if -n is 0")
 	flag.Parse()
 	var err error
 	switch {
@@ -45,6 +49,8 @@ func main() {
 		err = errors.New("-out: a folder is required")
 	case *folder != "":
 		err = write(*out, convert(*folder))
+	case *from != "":
+		err = write(*out, worse(*from, *trial, *n))
 	default:
 		err = write(*out, draw(*n, *seed, *usual, *good))
 	}
@@ -118,13 +124,17 @@ func draw(n int, seed uint64, usual bool, good float64) <-chan pair {
 				defer close(group)
 				s := seed + uint64(g)
 				r := rand.New(rand.NewPCG(s, 0xd4a3))
-				b, err := board.New(s, size)
+				routed := usual || s%3 == 0
+				b, err := design(s, routed)
 				for i := 0; i < min(batch, n-g*batch); i++ {
 					if err != nil {
 						group <- pair{err: err}
 						return
 					}
-					style := []board.Style{board.Plate, board.Photo}[i%2]
+					style := board.Plate
+					if routed && i%2 == 1 {
+						style = board.Photo
+					}
 					group <- drawn(b, style, r, usual, good)
 				}
 			}()
@@ -147,43 +157,62 @@ func joined(groups <-chan chan pair) <-chan pair {
 	return out
 }
 
+// design is the board of a seed, routed or a window of a larger one.
+func design(seed uint64, routed bool) (*board.Board, error) {
+	if routed {
+		return board.New(seed, size)
+	}
+	return board.NewArtwork(seed, size)
+}
+
 // drawn is one pair as the appliance would see it.
 func drawn(b *board.Board, style board.Style, r *rand.Rand, usual bool, good float64) pair {
 	tested, golden := board.Usual(style), board.Options{Style: style}
 	if !usual {
 		tested = varied(style, r)
-		if r.IntN(2) == 0 {
-			golden = varied(style, r) // a golden board that the camera captured
+		if r.IntN(3) > 0 { // a golden board that the camera captured
+			golden = varied(style, r)
+			golden.Pen, golden.Shift, golden.Rotate = false, 0, 0
 		}
 	}
 	if r.Float64() >= good {
-		tested.Defects = 1 + r.IntN(10)
+		tested.Defects = 2 + r.IntN(12)
 	}
 	p, defects, err := plate(b, r.Uint64(), tested)
 	g, _, err2 := plate(b, r.Uint64(), golden)
 	return pair{tested: p, golden: g, defects: defects, err: errors.Join(err, err2)}
 }
 
-// varied are options from the whole range that the model should bear.
+// varied are options from the whole range that the model should bear, the
+// middle of it more often than its ends.
 func varied(style board.Style, r *rand.Rand) board.Options {
+	often := func(limit float64) float64 { return limit * r.Float64() * r.Float64() }
+	shift := 3.0
+	if r.IntN(3) == 0 {
+		shift = 8
+	}
 	return board.Options{
-		Style: style,
-		Rough: r.Float64(), Etch: 1.4 * r.Float64(), Shift: 3 * r.Float64(), Rotate: 0.5 * r.Float64(),
+		Style: style, Pen: style == board.Plate && r.IntN(4) > 0 || style == board.Photo && r.IntN(4) == 0,
+		Rough: 1.2 * r.Float64(), Grain: []float64{1, 1.5, 2, 3, 5}[r.IntN(5)],
+		Etch: often(2.6), Shift: often(shift), Rotate: often(0.7),
 		Light: 0.7 * r.Float64(), Noise: 1 + 7*r.Float64(), Blur: 0.4 + r.Float64(),
 	}
 }
 
-// plate is a sample reduced to a plate.
+// plate is a sample reduced to a plate; in gentler light where the appliance
+// would refuse the picture.
 func plate(b *board.Board, seed uint64, o board.Options) ([]byte, []inspector.Defect, error) {
-	p, defects, err := b.Sample(seed, o)
-	if err != nil {
-		return nil, nil, err
+	for {
+		p, defects, err := b.Sample(seed, o)
+		if err != nil || o.Style == board.Plate {
+			return p.Data, defects, err
+		}
+		dst := make([]byte, p.Width*p.Height)
+		if err = classify.Plate(dst, p, classify.Bright); err == nil || o.Light < 0.01 {
+			return dst, defects, err
+		}
+		o.Light, o.Noise, o.Blur = o.Light/4, o.Noise/2, o.Blur/2
 	}
-	if o.Style == board.Plate {
-		return p.Data, defects, nil
-	}
-	dst := make([]byte, p.Width*p.Height)
-	return dst, defects, classify.Plate(dst, p, classify.Bright)
 }
 
 // convert sends the pairs of a folder, in order of name.

@@ -6,9 +6,14 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+
+	"inspector"
 )
 
 func TestDrawnPairsAreWhatTrainingReads(t *testing.T) {
@@ -103,5 +108,65 @@ func TestConvertReadsAFolderOfPairs(t *testing.T) {
 	}
 	if err := write(out, convert(t.TempDir())); err == nil {
 		t.Error("an empty folder was converted")
+	}
+}
+
+// Made worse, a plain pair is nearly what it was and its boxes are; each other
+// trial changes the plate it says and not the other one.
+func TestWorsePairs(t *testing.T) {
+	dir := t.TempDir()
+	if err := write(dir, draw(2, 7, true, 0)); err != nil {
+		t.Fatal(err)
+	}
+	var before []pair
+	if err := each(dir, func(_ int, p pair) bool { before = append(before, p); return true }); err != nil {
+		t.Fatal(err)
+	}
+	differ := func(a, b []byte) (n int) {
+		for i := range a {
+			if a[i] != b[i] {
+				n++
+			}
+		}
+		return n
+	}
+	for _, name := range slices.Sorted(maps.Keys(trials)) {
+		i := 0
+		for p := range worse(dir, name, 0) {
+			if p.err != nil {
+				t.Fatalf("%s: %v", name, p.err)
+			}
+			if !slices.EqualFunc(p.defects, before[i].defects, func(a, b inspector.Defect) bool { return a.Class == b.Class && a.Box == b.Box }) {
+				t.Errorf("%s: pair %d: other boxes", name, i)
+			}
+			tested, golden := differ(p.tested, before[i].tested), differ(p.golden, before[i].golden)
+			if trials[name].golden && tested != 0 || !trials[name].golden && golden != 0 {
+				t.Errorf("%s: pair %d: %d pixels of the tested and %d of the golden plate changed", name, i, tested, golden)
+			}
+			switch n := tested + golden; name {
+			case "plain":
+				if n > size*size/100 {
+					t.Errorf("plain: pair %d: %d pixels changed", i, n)
+				}
+			case "shift2", "rotate05", "scale1", "grown1", "shrunk1":
+				if n < size*size/200 {
+					t.Errorf("%s: pair %d: only %d pixels changed", name, i, n)
+				}
+			}
+			i++
+		}
+		if i != len(before) {
+			t.Errorf("%s: %d pairs; want %d", name, i, len(before))
+		}
+	}
+	for p := range worse(dir, "worst", 0) {
+		if p.err == nil || !strings.Contains(p.err.Error(), "jpeg70") {
+			t.Errorf("an unknown trial: %v", p.err)
+		}
+	}
+	for p := range worse(t.TempDir(), "plain", 0) {
+		if p.err == nil {
+			t.Error("an empty folder is no error")
+		}
 	}
 }
