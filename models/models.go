@@ -6,5 +6,5 @@ import "embed"
 
 // FS holds NAME/VERSION/model.yaml and what it refers to.
 //
-//go:embed pcb/*/model.yaml pcb/*/model.onnx pcb/*/vectors
+//go:embed pcb/*/model.yaml pcb/*/*.onnx pcb/*/vectors
 var FS embed.FS

@@ -94,7 +94,7 @@ func summaryOf(t *testing.T, stdout string) (s map[string]any) {
 func TestEval(t *testing.T) {
 	dir, out := drawPairs(t, 6), t.TempDir()
 	csvFile, htmlFile := filepath.Join(out, "boards.csv"), filepath.Join(out, "report.html")
-	code, stdout, stderr := eval(t, "--data", dir, "--model", "pcb@1.0.0", "--json", "--workers", "3", "--csv", csvFile, "--html", htmlFile)
+	code, stdout, stderr := eval(t, "--data", dir, "--model", "pcb@" + shippedModel(t).Version, "--json", "--workers", "3", "--csv", csvFile, "--html", htmlFile)
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}

@@ -115,10 +115,7 @@ func TestAutoTakesWhatProvesItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.Find(models.FS, "pcb")
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := shippedModel(t)
 	g, err := openProven(t.Context(), r, p, c, time.Minute)
 	if err != nil || g.runtime != onnxruntime.Name || g.proof.Vectors != 1 || g.proof.Median == 0 {
 		t.Fatalf("%+v, %v", g, err)
@@ -126,7 +123,17 @@ func TestAutoTakesWhatProvesItself(t *testing.T) {
 	if err := g.session.Close(); err != nil {
 		t.Error(err)
 	}
-	c.Variant = model.INT8 // which the package does not have
+	c.Variant = model.INT8
+	g, err = openProven(t.Context(), r, p, c, time.Minute)
+	if err != nil || g.proof.Vectors != 1 {
+		t.Fatalf("%+v, %v", g, err)
+	}
+	if err := g.session.Close(); err != nil {
+		t.Error(err)
+	}
+	bare := *p
+	bare.Variants = nil
+	p = &bare
 	var none *model.VariantError
 	if _, err := openProven(t.Context(), r, p, c, time.Minute); !errors.As(err, &none) {
 		t.Errorf("a variant that is not there: %v", err)
