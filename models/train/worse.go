@@ -47,7 +47,7 @@ func with(change func(*board.View)) board.View {
 }
 
 // worse sends the first n pairs of a folder that write made (all if n is 0),
-// made worse by a trial.
+// made worse by a trial, but for those whose picture the appliance refuses.
 func worse(dir, name string, n int) <-chan pair {
 	out := make(chan pair)
 	go func() {
@@ -63,14 +63,17 @@ func worse(dir, name string, n int) <-chan pair {
 				which = &p.golden
 			}
 			var px inspector.Pixels
-			if px, p.err = t.view.Of(*which, size, uint64(i)); p.err == nil {
-				p.err = classify.Plate(*which, px, classify.Dark)
+			more := n == 0 || i+1 < n
+			if px, p.err = t.view.Of(*which, size, uint64(i)); p.err != nil {
+				out <- p
+				return false
 			}
-			if p.err != nil {
-				p.err = fmt.Errorf("%s: pair %d: %w", dir, i, p.err)
+			if err := classify.Plate(*which, px, classify.Dark); err != nil {
+				fmt.Fprintf(os.Stderr, "%s: pair %d is left out: the appliance would be unsure: %v\n", dir, i, err)
+				return more
 			}
 			out <- p
-			return p.err == nil && (n == 0 || i+1 < n)
+			return more
 		}); err != nil {
 			out <- pair{err: err}
 		}
