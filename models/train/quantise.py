@@ -17,7 +17,7 @@ from onnxruntime import quantization as q
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from data import Pairs
-from export import seal
+from seal import seal
 
 
 class Plates(q.CalibrationDataReader):
