@@ -125,17 +125,25 @@ func (s spent) since(from spent) spent {
 	return spent{s.frames - from.frames, s.wall - from.wall, s.cpu - from.cpu, s.allocs - from.allocs, s.bytes - from.bytes}
 }
 
-// bare runs the model alone on an input that is ready.
-func bare(b *testing.B, s session, in, out []float32, frames int) spent {
+// bare runs the model alone, in so many loops at once, each on an input that is
+// ready.
+func bare(b *testing.B, s session, in []float32, size, frames, loops int) spent {
 	b.Helper()
 	from := mark()
-	for range frames {
-		if err := s.Run(b.Context(), in, out); err != nil {
-			b.Fatal(err)
-		}
+	var running sync.WaitGroup
+	for range loops {
+		running.Go(func() {
+			in, out := slices.Clone(in), make([]float32, size)
+			for range frames / loops {
+				if err := s.Run(b.Context(), in, out); err != nil {
+					b.Error(err)
+				}
+			}
+		})
 	}
+	running.Wait()
 	to := mark()
-	to.frames = frames
+	to.frames = frames / loops * loops
 	return to.since(from)
 }
 
@@ -152,11 +160,13 @@ func (a announcement) Write(p []byte) (int, error) {
 }
 
 // whole runs the whole appliance on the source, unthrottled, and gives what it
-// spends on the frames after the first few.
-func whole(b *testing.B, source string, frames int) spent {
+// spends on the frames after the first few, with so many boards in the model at
+// once.
+func whole(b *testing.B, source string, frames, sessions int) spent {
 	b.Helper()
 	c := defaults()
 	c.Data, c.Model.Runtime, c.Camera.Source = b.TempDir(), onnxruntime.Name, inspector.Secret(source)
+	c.Model.Sessions = sessions
 	c.Web.Listen, c.MQTT.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	ctx, stop := context.WithCancel(b.Context())
 	page, ended := make(announcement, 1), make(chan error, 1)
@@ -251,39 +261,49 @@ func median(of []float64) float64 {
 // The whole line, as fast as it goes, over the model alone: frames per second
 // of decoding, preparing, inferring, judging, storing with evidence and
 // execution, and of telling broker, page and upstream. Rounds alternate, so
-// that whatever else the machine does falls on both.
+// that whatever else the machine does falls on both. With two boards in the
+// model at once there are two ratios: over one loop, and over two loops, which
+// need all of two cores and leave the line none.
 func BenchmarkConveyor(b *testing.B) {
 	const rounds, frames = 3, 150
 	j := benchJudges(b)
 	folder, film := recorded(b)
-	in, out := readyInput(b, j, drawnBoards(b, 1, 2)[0]), make([]float32, j.places[j.recipe].pkg.OutputSize())
+	p := j.places[j.recipe]
+	in, size := readyInput(b, j, drawnBoards(b, 1, 2)[0]), p.pkg.OutputSize()
 	for name, source := range map[string]string{"stills": folder, "h264": film} {
-		b.Run(name, func(b *testing.B) {
-			if source == "" {
-				b.Skip("no film: install ffmpeg")
-			}
-			var ratios, models, lines []float64
-			var line, bareModel spent
-			for b.Loop() {
-				for range rounds {
-					before := bare(b, j.places[j.recipe].session, in, out, frames/2)
-					l := whole(b, source, frames)
-					after := bare(b, j.places[j.recipe].session, in, out, frames/2)
-					m := spent{before.frames + after.frames, before.wall + after.wall, before.cpu + after.cpu, 0, 0}
-					models, lines, ratios = append(models, m.rate()), append(lines, l.rate()), append(ratios, l.rate()/m.rate())
-					line, bareModel = line.plus(l), bareModel.plus(m)
+		for sessions := 1; sessions <= 2; sessions++ {
+			b.Run(fmt.Sprintf("%s/%d", name, sessions), func(b *testing.B) {
+				if source == "" {
+					b.Skip("no film: install ffmpeg")
 				}
-			}
-			n := float64(line.frames)
-			b.ReportMetric(median(ratios), "ratio")
-			b.ReportMetric(median(lines), "frames/s")
-			b.ReportMetric(median(models), "bare-frames/s")
-			b.ReportMetric(line.cpu.Seconds()*1e3/n, "cpu-ms/frame")
-			b.ReportMetric(bareModel.cpu.Seconds()*1e3/float64(bareModel.frames), "bare-cpu-ms/frame")
-			b.ReportMetric(float64(line.allocs)/n, "allocs/frame")
-			b.ReportMetric(float64(line.bytes)/n, "B/frame")
-			b.ReportMetric(0, "ns/op")
-		})
+				var ratios, ratiosN, models, lines []float64
+				var line, bareModel spent
+				for b.Loop() {
+					for range rounds {
+						before := bare(b, p.session, in, size, frames/2, 1)
+						l := whole(b, source, frames, sessions)
+						m := before.plus(bare(b, p.session, in, size, frames/2, 1))
+						models, lines, ratios = append(models, m.rate()), append(lines, l.rate()), append(ratios, l.rate()/m.rate())
+						line, bareModel = line.plus(l), bareModel.plus(m)
+						if sessions > 1 {
+							ratiosN = append(ratiosN, l.rate()/bare(b, p.session, in, size, frames, sessions).rate())
+						}
+					}
+				}
+				n := float64(line.frames)
+				b.ReportMetric(median(ratios), "ratio")
+				if sessions > 1 {
+					b.ReportMetric(median(ratiosN), "ratio-to-all-loops")
+				}
+				b.ReportMetric(median(lines), "frames/s")
+				b.ReportMetric(median(models), "bare-frames/s")
+				b.ReportMetric(line.cpu.Seconds()*1e3/n, "cpu-ms/frame")
+				b.ReportMetric(bareModel.cpu.Seconds()*1e3/float64(bareModel.frames), "bare-cpu-ms/frame")
+				b.ReportMetric(float64(line.allocs)/n, "allocs/frame")
+				b.ReportMetric(float64(line.bytes)/n, "B/frame")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
 	}
 }
 

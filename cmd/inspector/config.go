@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +79,11 @@ type ModelConfig struct {
 	Sessions       int      `yaml:"sessions"`
 }
 
+// boards is how many boards may be in the model at once.
+func (c ModelConfig) boards() int {
+	return cmp.Or(c.Sessions, max(1, min(2, runtime.NumCPU()/max(c.Threads, 1))))
+}
+
 // EvidenceConfig says which pictures are kept, and for how long.
 type EvidenceConfig struct {
 	Passes  bool          `yaml:"passes"`
@@ -135,7 +142,7 @@ func defaults() Config {
 		Station:   inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
 		Camera:    CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
 		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
-		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true, Sessions: 1},
+		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true},
 		Recipe:    "simulated",
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
@@ -279,7 +286,7 @@ func (c Config) faults() (out []fault) {
 	want(err == nil, "model.name", "%v", err)
 	want(c.Model.ShadowKeep >= 0 && c.Model.ShadowKeep <= 100_000, "model.shadow_keep", "%d is not within 0 to 100000", c.Model.ShadowKeep)
 	want(c.Model.Threads >= 1 && c.Model.Threads <= 64, "model.threads", "%d is not within 1 to 64", c.Model.Threads)
-	want(c.Model.Sessions >= 1 && c.Model.Sessions <= 64, "model.sessions", "%d is not within 1 to 64", c.Model.Sessions)
+	want(c.Model.Sessions >= 0 && c.Model.Sessions <= 64, "model.sessions", "%d is not within 0 to 64", c.Model.Sessions)
 	want(c.Recipe != "", "recipe", "a recipe is required")
 	want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
 	if c.MQTT.Broker == "embedded" {

@@ -46,7 +46,7 @@ func runtimes(c ModelConfig) [][]string {
 func startSession(ctx context.Context, runtime string, p *model.Package, c ModelConfig) (session, error) {
 	switch runtime {
 	case onnxgo.Name:
-		return wrapped(onnxgo.OpenPool(p, c.Sessions))
+		return wrapped(onnxgo.OpenPool(p, max(c.Sessions, 1)))
 	case remote.Name:
 		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON}))
 	}

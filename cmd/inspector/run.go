@@ -121,7 +121,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		camera: cam, judges: judges, store: disk, station: c.Station, log: log,
 		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
 		wake:  engine.Wake, seen: both(show(page, started, log), beside.offer),
-		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.Sessions,
+		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
 	back.line, health.line, health.broker, health.shadow = conveyor, conveyor, broker, beside
 	if err := conveyor.recover(ctx); err != nil {

@@ -41,7 +41,8 @@ func main() {
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
 	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
 	from := flag.String("from", "", "make the pairs of this folder, written before, worse")
-	trial := flag.String("worse", "plain", "with -from, how; the first -n pairs, all if -n is 0")
+	trial := flag.String("worse", "plain", "with -from, how; -n pairs, all if -n is 0")
+	every := flag.Int("every", 1, "with -from, take one pair in so many")
 	flag.Parse()
 	var err error
 	switch {
@@ -50,7 +51,7 @@ func main() {
 	case *folder != "":
 		err = write(*out, convert(*folder))
 	case *from != "":
-		err = write(*out, worse(*from, *trial, *n))
+		err = write(*out, worse(*from, *trial, *n, max(*every, 1)))
 	default:
 		err = write(*out, draw(*n, *seed, *usual, *good))
 	}

@@ -132,7 +132,7 @@ func TestWorsePairs(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(trials)) {
 		i := 0
-		for p := range worse(dir, name, 0) {
+		for p := range worse(dir, name, 0, 1) {
 			if p.err != nil {
 				t.Fatalf("%s: %v", name, p.err)
 			}
@@ -159,12 +159,12 @@ func TestWorsePairs(t *testing.T) {
 			t.Errorf("%s: %d pairs; want %d", name, i, len(before))
 		}
 	}
-	for p := range worse(dir, "worst", 0) {
+	for p := range worse(dir, "worst", 0, 1) {
 		if p.err == nil || !strings.Contains(p.err.Error(), "jpeg70") {
 			t.Errorf("an unknown trial: %v", p.err)
 		}
 	}
-	for p := range worse(t.TempDir(), "plain", 0) {
+	for p := range worse(t.TempDir(), "plain", 0, 1) {
 		if p.err == nil {
 			t.Error("an empty folder is no error")
 		}

@@ -46,9 +46,10 @@ func with(change func(*board.View)) board.View {
 	return v
 }
 
-// worse sends the first n pairs of a folder that write made (all if n is 0),
-// made worse by a trial, but for those whose picture the appliance refuses.
-func worse(dir, name string, n int) <-chan pair {
+// worse sends pairs of a folder that write made, the first and then each that
+// lies every further on, n at most (0: no limit), made worse by a trial, but
+// for those whose picture the appliance refuses.
+func worse(dir, name string, n, every int) <-chan pair {
 	out := make(chan pair)
 	go func() {
 		defer close(out)
@@ -58,12 +59,15 @@ func worse(dir, name string, n int) <-chan pair {
 			return
 		}
 		if err := each(dir, func(i int, p pair) bool {
+			if i%every != 0 {
+				return true
+			}
 			which := &p.tested
 			if t.golden {
 				which = &p.golden
 			}
 			var px inspector.Pixels
-			more := n == 0 || i+1 < n
+			more := n == 0 || i/every+1 < n
 			if px, p.err = t.view.Of(*which, size, uint64(i)); p.err != nil {
 				out <- p
 				return false
