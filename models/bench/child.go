@@ -114,7 +114,15 @@ func (t task) find() (*model.Package, error) {
 	if t.Models != "" {
 		source = os.DirFS(t.Models)
 	}
-	return model.Find(source, t.Model)
+	p, err := model.Find(source, t.Model)
+	if err != nil || t.Network == model.FP32 {
+		return p, err
+	}
+	r, err := model.OpenRegistry(source, "")
+	if err != nil {
+		return nil, err
+	}
+	return r.In(t.Network, p)
 }
 
 // A session runs one model.

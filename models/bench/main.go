@@ -12,14 +12,17 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"inspector/model"
 	"inspector/model/onnxgo"
 	"inspector/model/onnxruntime"
 )
@@ -93,12 +96,12 @@ func run(ctx context.Context, args []string) error {
 
 // tasks draws the boards and lists the configurations.
 func (s settings) tasks(dir string) (out []task, err error) {
-	base := task{Models: s.models, Model: s.model, Dir: dir, Seconds: s.seconds, Boards: s.boards}
+	base := task{Network: model.FP32, Models: s.models, Model: s.model, Dir: dir, Seconds: s.seconds, Boards: s.boards}
 	p, err := base.find()
 	if err != nil {
 		return nil, err
 	}
-	base.Network, base.Size = "fp32", p.Input().Width
+	base.Size = p.Input().Width
 	base.Pass, base.Fail = float64(p.Thresholds.Pass), float64(p.Thresholds.Fail)
 	base.File = dir + "/model.onnx"
 	if err := os.WriteFile(base.File, p.ONNX, 0o666); err != nil {
@@ -107,12 +110,19 @@ func (s settings) tasks(dir string) (out []task, err error) {
 	if err := draw(base); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{onnxruntime.Name, onnxgo.Name, cv2} {
-		for _, threads := range []int{1, 2} {
-			t := base
-			t.Runtime, t.Threads = name, threads
-			if name != cv2 || s.hasCV2() {
-				out = append(out, t)
+	runtimes := []string{onnxruntime.Name, onnxgo.Name}
+	if s.hasCV2() {
+		runtimes = append(runtimes, cv2)
+	}
+	networks := append([]string{model.FP32}, slices.Sorted(maps.Keys(p.Variants))...)
+	for _, name := range runtimes {
+		for _, network := range networks {
+			for _, threads := range []int{1, 2} {
+				t := base
+				t.Runtime, t.Network, t.Threads = name, network, threads
+				if network == model.FP32 || name == onnxruntime.Name { // the others do not know the operators of a quantised graph
+					out = append(out, t)
+				}
 			}
 		}
 	}
