@@ -55,11 +55,11 @@ soak: build ## longer proof: an hour of simulated work, power cuts
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh
 
-train: build ## draw boards and train the built-in model anew (17 minutes of two cores; STEPS=, OUT=)
+train: build ## draw boards and train the built-in model anew (40 minutes of two cores; STEPS=, OUT=)
 	$(MAKE) -f models/train/Makefile
 
 picture: build ## the README's picture of the page
-	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -run PageShows ./cmd/inspector
+	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
 
 conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full width, with PyTorch)
 	go test -run Conformance -v ./workflow/asl

@@ -52,6 +52,15 @@ func NewBroker(c BrokerConfig, log *slog.Logger) *Broker {
 	return &Broker{config: c, log: log, fs: vfs.Default, self: user{name: "inspector-" + rand.Text()[:8], password: inspector.Secret(rand.Text())}}
 }
 
+// Validate reports what Listen would refuse before it looks at the machine.
+func (c BrokerConfig) Validate() error {
+	if !loopback(c.Listen) && c.UsersFile == "" {
+		return &configError{fmt.Errorf("mqtt.listen: %s is open to other machines, but there are no users: set mqtt.users_file"+
+			" (make it with: htpasswd -B -c FILE USER), or listen on 127.0.0.1", c.Listen)}
+	}
+	return nil
+}
+
 // Listen binds the port, so that Addr is known. After it, Run must be called.
 // Errors are for a person to solve and say how.
 func (b *Broker) Listen() error {
@@ -59,9 +68,8 @@ func (b *Broker) Listen() error {
 	if err != nil {
 		return err
 	}
-	if !loopback(b.config.Listen) && b.config.UsersFile == "" {
-		return &configError{fmt.Errorf("mqtt.listen: %s is open to other machines, but there are no users: set mqtt.users_file"+
-			" (make it with: htpasswd -B -c FILE USER), or listen on 127.0.0.1", b.config.Listen)}
+	if err := b.config.Validate(); err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", b.config.Listen)
 	switch {

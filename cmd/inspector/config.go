@@ -290,7 +290,9 @@ func (c Config) faults() (out []fault) {
 	want(c.Recipe != "", "recipe", "a recipe is required")
 	want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
 	if c.MQTT.Broker == "embedded" {
+		open := notify.BrokerConfig{Listen: c.MQTT.Listen, UsersFile: c.MQTT.UsersFile}.Validate()
 		want(hostPort(c.MQTT.Listen), "mqtt.listen", "%q is not host:port", c.MQTT.Listen)
+		want(!hostPort(c.MQTT.Listen) || open == nil, "mqtt.listen", "%s", strings.TrimPrefix(fmt.Sprint(open), "mqtt.listen: "))
 	} else {
 		err := c.messaging(notify.Topics{}).Validate()
 		want(err == nil, "mqtt.broker", "%v", err)

@@ -35,6 +35,17 @@ func TestConfigReportsEveryFaultWithItsLine(t *testing.T) {
 	}
 }
 
+// What the embedded broker would refuse at the start is a fault before it.
+func TestConfigNeedsUsersForAnOpenBroker(t *testing.T) {
+	for listen, open := range map[string]bool{"0.0.0.0:1883": true, ":1883": true, "127.0.0.1:1883": false, "[::1]:1883": false} {
+		env := map[string]string{"INSPECTOR_MQTT_LISTEN": listen}
+		_, err := loadConfig("", func(k string) string { return env[k] })
+		if (err != nil) != open || err != nil && (!strings.Contains(err.Error(), "mqtt.users_file") || strings.Count(err.Error(), "mqtt.listen") != 1) {
+			t.Errorf("%s: %v", listen, err)
+		}
+	}
+}
+
 func TestConfigDefaultsFileEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inspector.yaml")
 	if err := os.WriteFile(file, []byte("camera: {period: 3s}\nlog: {level: debug}\n"), 0o600); err != nil {

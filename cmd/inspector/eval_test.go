@@ -17,6 +17,7 @@ import (
 
 	"inspector"
 	"inspector/board"
+	"inspector/classify"
 	"inspector/evaluate"
 )
 
@@ -94,7 +95,7 @@ func summaryOf(t *testing.T, stdout string) (s map[string]any) {
 func TestEval(t *testing.T) {
 	dir, out := drawPairs(t, 6), t.TempDir()
 	csvFile, htmlFile := filepath.Join(out, "boards.csv"), filepath.Join(out, "report.html")
-	code, stdout, stderr := eval(t, "--data", dir, "--model", "pcb@" + shippedModel(t).Version, "--json", "--workers", "3", "--csv", csvFile, "--html", htmlFile)
+	code, stdout, stderr := eval(t, "--data", dir, "--model", "pcb@"+shippedModel(t).Version, "--json", "--workers", "3", "--csv", csvFile, "--html", htmlFile)
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -346,5 +347,28 @@ func TestCut(t *testing.T) {
 	}
 	if x := (evaluate.Exhibit{Tested: cut(p, image.Rectangle{})}); len(x.Tested.Data) != 0 {
 		t.Error("nothing has pixels")
+	}
+}
+
+// Boards are judged as the line judges them by the same recipe, its aligning,
+// regions and sizes included.
+func TestEvalJudgesByTheWholeRecipe(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]classify.Recipe{
+		"copper: bright\n": {Align: true, Copper: classify.Bright},
+		"align: false\nsmallest: 7\nignore: [[1, 2, 30, 40]]\n": {Copper: classify.Dark, Smallest: 7, Ignore: make([]classify.Polygon, 1)},
+	} {
+		file := filepath.Join(dir, "r.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e := evaluation{pkg: shippedModel(t)}
+		if err := e.useRecipe(evalOptions{recipe: file}, ""); err != nil {
+			t.Fatal(err)
+		}
+		s := e.settings
+		if s.Align != want.Align || s.Copper != want.Copper || s.Smallest != want.Smallest || len(s.Ignore) != len(want.Ignore) || s.Limits != classify.Limits(e.pkg.Thresholds) {
+			t.Errorf("%q gives %+v", text, s)
+		}
 	}
 }

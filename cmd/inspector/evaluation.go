@@ -71,8 +71,8 @@ func openEvaluation(ctx context.Context, o evalOptions, env func(string) string)
 	return e, nil
 }
 
-// useRecipe takes limits, golden board and copper from the recipe that was
-// named, else limits from the model.
+// useRecipe judges by the recipe that was named, as the line does, else by the
+// limits of the model.
 func (e *evaluation) useRecipe(o evalOptions, folder string) (err error) {
 	var r recipe
 	if o.recipe != "" {
@@ -93,13 +93,17 @@ func (e *evaluation) useRecipe(o evalOptions, folder string) (err error) {
 			}
 		}
 	}
-	e.settings = classify.Recipe{Name: cmp.Or(e.recipe, "eval"), Copper: o.tone(r), Limits: classify.Limits(e.pkg.Thresholds), ClassLimits: map[string]classify.Limits{}}
-	if r.Limits != nil {
-		e.settings.Limits = classify.Limits(*r.Limits)
+
+	if e.settings, err = r.settings(cmp.Or(e.recipe, "eval"), inspector.Pixels{}); err != nil {
+		return err
+	}
+	e.settings.Copper = o.tone(r)
+	if r.Limits == nil {
+		e.settings.Limits = classify.Limits(e.pkg.Thresholds)
 	}
 	e.policy = evaluate.Policy{Limits: evaluate.Limits(e.settings.Limits), Classes: map[string]evaluate.Limits{}}
 	for class, l := range r.Classes {
-		e.settings.ClassLimits[class], e.policy.Classes[class] = classify.Limits(l), evaluate.Limits(l)
+		e.policy.Classes[class] = evaluate.Limits(l)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ func TestMeasures(t *testing.T) {
 			t.Skip(err)
 		}
 	}
-	s := settings{model: "pcb", python: "/usr/bin/python3", boards: 4, rounds: 2, seconds: 0.01}
+	s := settings{model: "pcb", python: "/usr/bin/python3", boards: 4, rounds: 2, seconds: 0.3}
 	all, err := s.tasks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
