@@ -40,7 +40,7 @@ func diagnose(err error) *problem {
 	case errors.Is(err, ErrNotFound):
 		return bad(http.StatusNotFound, "check the address; GET the list to see what there is", "%v", err)
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnchanged):
-		return bad(http.StatusConflict, "GET it to see how it stands; nothing was changed", "%v", err)
+		return bad(http.StatusConflict, "look how it stands now; nothing was changed", "%v", err)
 	case errors.Is(err, ErrPicture):
 		return bad(http.StatusUnprocessableEntity, "send one whole JPEG or PNG picture, as the camera gave it", "%v", err)
 	case errors.Is(err, ErrRefused):

@@ -20,7 +20,10 @@ func (j *judges) words() string {
 	if p.judge == nil {
 		return "nobody judges"
 	}
-	proven := fmt.Sprintf("%d vectors within %.1g", p.proof.Vectors, p.proof.Worst)
+	proven := "no vectors"
+	if n := p.proof.Vectors; n > 0 {
+		proven = fmt.Sprintf("vectors: %d within %.1g", n, p.proof.Worst)
+	}
 	if p.proof.Stills > 0 {
 		proven += fmt.Sprintf(", %d golden stills", p.proof.Stills)
 	}

@@ -81,6 +81,9 @@ func parseOrder(action string, args []string, env func(string) string, stderr io
 		if action == "shadow" {
 			o.change.Alias, off = model.Shadow, f.Bool("off", false, "no version judges beside any more")
 		}
+	case "help", "-h", "--help":
+		fmt.Fprint(stderr, modelUsage)
+		return o, flag.ErrHelp
 	default:
 		fmt.Fprint(stderr, modelUsage)
 		return o, exit{2, fmt.Errorf("unknown command model %q", action)}
