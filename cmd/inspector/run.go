@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,9 @@ func runCommand(ctx context.Context, args []string, env func(string) string, std
 	c, err := configured("run", "Runs the appliance until it is interrupted. Without FILE it inspects a simulated line.", args, env, stderr)
 	if err != nil {
 		return err
+	}
+	if env("GOGC") == "" {
+		debug.SetGCPercent(50) // the box is small: 25 MB less for about 0.5 % of a core
 	}
 	return run(ctx, c, stdout, logger(c.Log, stderr))
 }
