@@ -44,7 +44,7 @@ func (v View) Of(plate []byte, size int, seed uint64) (inspector.Pixels, error) 
 		px[i] = byte(min(max(math.Round(float64(px[i])*light+v.Noise*r.NormFloat64()), 0), 255))
 	}
 	if v.Quality > 0 {
-		if err := lend(px, size, gocv.MatTypeCV8UC1, func(m *gocv.Mat) error { return v.stored(m) }); err != nil {
+		if err := lend(px, size, gocv.MatTypeCV8UC1, v.stored); err != nil {
 			return inspector.Pixels{}, fmt.Errorf("board: view: %w", err)
 		}
 	}
@@ -98,6 +98,5 @@ func (v View) stored(m *gocv.Mat) error {
 		return err
 	}
 	defer back.Close()
-	back.CopyTo(m)
-	return nil
+	return back.CopyTo(m)
 }
