@@ -74,7 +74,7 @@ func TestRemoteRuntime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if id, runtime := j.now(""); runtime != "remote" || !strings.Contains(j.words(), "1 vectors") {
+	if id, runtime := j.now(""); runtime != "remote" || !strings.Contains(j.words(), "vectors: 1 within") {
 		t.Errorf("%s on %s: %s", id, runtime, j.words())
 	}
 	boards, err := simulatedBoards(c.Simulated)
