@@ -93,7 +93,6 @@ func (e *evaluation) useRecipe(o evalOptions, folder string) (err error) {
 			}
 		}
 	}
-
 	if e.settings, err = r.settings(cmp.Or(e.recipe, "eval"), inspector.Pixels{}); err != nil {
 		return err
 	}
