@@ -111,6 +111,7 @@ type Registration struct {
 	Turn    float32 `json:"turn"`    // degrees, clockwise
 	Scale   float32 `json:"scale"`   // 1 is the golden board's
 	Golden  int     `json:"golden"`  // which of the recipe's golden boards it was compared with, from 0
+	Etch    float32 `json:"etch"`    // pixels of the captured picture by which copper is wider at each edge than the golden board's, as compensated; narrower is negative
 }
 
 // An ID names an inspection for ever: device, store epoch, row number. The

@@ -42,6 +42,9 @@ func (b *Board) stroke(r *rand.Rand, k int, adds bool) stroke {
 		}
 	}
 	angle := b.across(d, at) + r.NormFloat64()*0.3
+	if b.pen && r.IntN(6) == 0 { // a long piece of it instead
+		return wander(r, at, angle+math.Pi/2, 1+r.IntN(2), 6+50*r.Float64()*r.Float64(), half(at)+0.5+2*r.Float64(), 0.1, 1.3)
+	}
 	if b.pen {
 		w := 1.4 * math.Exp(1.3*r.Float64())
 		return bar(r, at, angle, half(at)+1+7*r.Float64()*r.Float64(), w, 0.12+0.25*r.Float64()*r.Float64())

@@ -74,6 +74,9 @@ func (r Recipe) checkArea() error {
 	if r.Smallest < 0 {
 		faults = append(faults, fmt.Errorf("smallest: %v pixels; want 0 or more", r.Smallest))
 	}
+	if r.Etch < 0 || r.Etch > MostEtch {
+		faults = append(faults, fmt.Errorf("etch: %d pixels; want 0 to %d", r.Etch, MostEtch))
+	}
 	if r.Golden.Width == 0 && (r.Smallest > 0 || len(r.Inspect)+len(r.Ignore) > 0) {
 		faults = append(faults, errors.New("inspect, ignore and smallest are in pixels of the golden picture: the recipe must give one"))
 	}

@@ -29,6 +29,7 @@ type Recipe struct {
 	Goldens     []inspector.Pixels // more of them: each board is compared with the one most like it. Not kept.
 	Tolerance   inspector.Pixels   // how much good boards differ from Golden, grey levels at each place; may be empty. Not kept.
 	Align       bool               // lay boards over the golden one; a board that cannot be is unsure
+	Etch        int                // pixels of the model's picture, 0 to MostEtch: copper wider or narrower by up to this at each edge is as good. Only if Align, and of plates
 	Copper      Tone               // needed if the model binarises
 	Limits      Limits             // zero: the model's defaults
 	ClassLimits map[string]Limits  // by label, instead of Limits

@@ -188,9 +188,9 @@ func TestFailuresAreUnsure(t *testing.T) {
 
 func TestRecipeFaults(t *testing.T) {
 	p := load(t, "../model/testdata/models", "difference")
-	_, err := New(p, nil, Recipe{Name: "phone", Limits: Limits{Fail: .2, Pass: .4}, Copper: Dark,
+	_, err := New(p, nil, Recipe{Name: "phone", Limits: Limits{Fail: .2, Pass: .4}, Copper: Dark, Etch: -1,
 		ClassLimits: map[string]Limits{"shortt": {Fail: .5, Pass: .4}, "extra": {Fail: 1}}})
-	for _, want := range []string{`recipe "phone"`, "golden board", "fail 0.2 and pass 0.4", `"shortt": not a kind of defect`, `limits for extra: fail 1 and pass 0`} {
+	for _, want := range []string{`recipe "phone"`, "golden board", "fail 0.2 and pass 0.4", `"shortt": not a kind of defect`, `limits for extra: fail 1 and pass 0`, "etch: -1"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v lacks %q", err, want)
 		}

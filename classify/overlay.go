@@ -15,11 +15,14 @@ import (
 type reference struct {
 	px      inspector.Pixels
 	aligner *aligner
+	etched  []etched // narrowest first, px in the middle; none if copper's width is taken as it is
 }
 
 // A lie says how one board lay in its picture.
 type lie struct {
 	golden  int   // which of the references it was compared with
+	etch    int   // by how many pixels copper is taken to be wider at each edge
+	side    int   // width of the picture whose pixels these are
 	place   place // home if it was not moved
 	quality float64
 	aligned bool
@@ -34,6 +37,7 @@ func (l *lie) registration(w, h int) *inspector.Registration {
 	}
 	r := l.place.registration(l.quality, w, h)
 	r.Golden = l.golden
+	r.Etch = float32(l.etch) * float32(w) / float32(l.side)
 	return &r
 }
 
@@ -52,7 +56,12 @@ func (p *preparer) reference(px inspector.Pixels, r Recipe) (g reference, err er
 	if err != nil {
 		return g, err
 	}
-	g.aligner, err = newAligner(single, aspect, !p.model.Binarise, r.corners())
+	if g.aligner, err = newAligner(single, aspect, !p.model.Binarise, r.corners()); err != nil {
+		return g, err
+	}
+	if r.Align && p.model.Binarise {
+		g.etched, err = etchings(g.px, r.Etch)
+	}
 	return g, err
 }
 
@@ -68,8 +77,8 @@ func (s *scratch) single(px inspector.Pixels) (inspector.Pixels, error) {
 // px as it lies over it.
 func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, error) {
 	begun := time.Now()
-	shown := in.lie.golden
-	in.lie = lie{golden: shown, place: home}
+	shown := in.lie
+	in.lie = lie{golden: shown.golden, etch: shown.etch, place: home}
 	if p.goldens[0].aligner == nil {
 		return px, nil
 	}
@@ -78,17 +87,20 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, er
 		return px, err
 	}
 	if in.lie, err = p.choose(&in.scratch.layers, single); err != nil {
-		in.lie.golden = shown
+		in.lie.golden, in.lie.etch = shown.golden, shown.etch
 		return px, err
 	}
-	golden := p.goldens[in.lie.golden].px
-	if in.lie.golden != shown {
-		if err := p.views(in, p.model.Colours(), golden); err != nil {
+	golden := &p.goldens[in.lie.golden]
+	if in.lie.place != home {
+		if px, err = in.scratch.layers.fetch(&in.lie.place, px, golden.px, p.model.Binarise); err != nil {
 			return px, err
 		}
 	}
-	if in.lie.place != home {
-		px, err = in.scratch.layers.fetch(&in.lie.place, px, golden, p.model.Binarise)
+	if in.lie.etch, err = golden.etchOf(px); err != nil {
+		return px, err
+	}
+	if in.lie.golden != shown.golden || in.lie.etch != shown.etch {
+		err = p.views(in, p.model.Colours(), golden.wider(in.lie.etch))
 	}
 	in.lie.took = time.Since(begun)
 	return px, err
@@ -99,7 +111,7 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, er
 func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) {
 	best = lie{quality: -2, place: home}
 	for i, g := range p.goldens {
-		l := lie{golden: i, place: home, aligned: p.align}
+		l := lie{golden: i, side: g.px.Width, place: home, aligned: p.align}
 		var fault error
 		if p.align {
 			l.place, l.quality, fault = g.aligner.register(s, px)
@@ -183,7 +195,7 @@ func (p *preparer) forgive(in *Input, px inspector.Pixels) inspector.Pixels {
 		in.scratch.plate = append(in.scratch.plate[:0], px.Data...)
 		px.Data = in.scratch.plate
 	}
-	golden := p.goldens[0].px
+	golden := p.goldens[0].wider(in.lie.etch)
 	if golden.Channels != px.Channels {
 		return px
 	}

@@ -355,8 +355,8 @@ func TestCut(t *testing.T) {
 func TestEvalJudgesByTheWholeRecipe(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]classify.Recipe{
-		"copper: bright\n": {Align: true, Copper: classify.Bright},
-		"align: false\nsmallest: 7\nignore: [[1, 2, 30, 40]]\n": {Copper: classify.Dark, Smallest: 7, Ignore: make([]classify.Polygon, 1)},
+		"copper: bright\n": {Align: true, Etch: 1, Copper: classify.Bright},
+		"align: false\netch: 0\nsmallest: 7\nignore: [[1, 2, 30, 40]]\n": {Copper: classify.Dark, Smallest: 7, Ignore: make([]classify.Polygon, 1)},
 	} {
 		file := filepath.Join(dir, "r.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -367,7 +367,7 @@ func TestEvalJudgesByTheWholeRecipe(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := e.settings
-		if s.Align != want.Align || s.Copper != want.Copper || s.Smallest != want.Smallest || len(s.Ignore) != len(want.Ignore) || s.Limits != classify.Limits(e.pkg.Thresholds) {
+		if s.Align != want.Align || s.Etch != want.Etch || s.Copper != want.Copper || s.Smallest != want.Smallest || len(s.Ignore) != len(want.Ignore) || s.Limits != classify.Limits(e.pkg.Thresholds) {
 			t.Errorf("%q gives %+v", text, s)
 		}
 	}

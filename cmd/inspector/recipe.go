@@ -30,6 +30,7 @@ type recipe struct {
 	Goldens   []string          `yaml:"goldens,omitempty"`   // more of them: the one most like the board counts
 	Tolerance string            `yaml:"tolerance,omitempty"` // picture of how much good boards differ at each place
 	Align     *bool             `yaml:"align,omitempty"`     // lay the board over the golden one; default: true
+	Etch      *int              `yaml:"etch,omitempty"`      // pixels of the model's picture; default: 1
 	Copper    classify.Tone     `yaml:"copper,omitempty"`    // dark or bright
 	Limits    *limits           `yaml:"limits,omitempty"`    // default: the model's
 	Classes   map[string]limits `yaml:"classes,omitempty"`   // per class, where they differ
@@ -163,14 +164,22 @@ func (r recipe) faults() (out []fault) {
 		check("classes."+class, r.Classes[class])
 	}
 	want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
+	want(0 <= r.etch() && r.etch() <= classify.MostEtch, "etch", "%d; want 0 to %d pixels", r.etch(), classify.MostEtch)
 	want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
 	return out
+}
+
+func (r recipe) etch() int {
+	if r.Etch == nil {
+		return 1
+	}
+	return *r.Etch
 }
 
 // settings is what the recipe asks of a classifier that compares with golden.
 func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe, error) {
 	out := classify.Recipe{
-		Name: name, Golden: golden, Align: r.Align == nil || *r.Align, Copper: r.Copper,
+		Name: name, Golden: golden, Align: r.Align == nil || *r.Align, Copper: r.Copper, Etch: r.etch(),
 		ClassLimits: map[string]classify.Limits{}, Smallest: r.Smallest,
 	}
 	for _, file := range r.Goldens {

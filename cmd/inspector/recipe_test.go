@@ -28,6 +28,7 @@ func TestRecipeFaults(t *testing.T) {
 		{"ignore: [[[0, 0], [1, 1], [2]]]", "p.yaml:1: a region is"},
 		{"ignore: [all]", "p.yaml:1: a region is"},
 		{"smallest: -1", "p.yaml:1: smallest: -1"},
+		{"etch: 3", "p.yaml:1: etch: 3; want 0 to 2"},
 		{"smallest: .inf", "p.yaml:1: smallest: +Inf"},
 		{"takt: -1s", "p.yaml:1: takt: -1s is negative"},
 		{"takt: soon", "p.yaml:1: cannot unmarshal"},

@@ -40,7 +40,7 @@ class Pairs:
         else:
             x, y = rng.integers(0, SIZE - c + 1, 2)
         x, y = min(max(x, 0), SIZE - c), min(max(y, 0), SIZE - c)
-        dx, dy = rng.integers(-2, 3, 2) if rng.random() < 0.3 else (0, 0)
+        dx, dy = rng.integers(-2, 3, 2) if rng.random() < 0.15 else (0, 0)
         px = np.stack([self._cut(i, 0, x, y, c), self._cut(i, 1, min(max(x + dx, 0), SIZE - c), min(max(y + dy, 0), SIZE - c), c)])
         boxes = boxes.copy()
         boxes[:, [0, 2]] -= x

@@ -39,6 +39,7 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the first board; give held-out pairs one far away")
 	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
+	share := flag.Float64("laid", 0, "share of pairs that are laid over their golden board, as the appliance does before the model")
 	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
 	from := flag.String("from", "", "make the pairs of this folder, written before, worse")
 	trial := flag.String("worse", "plain", "with -from, how; -n pairs, all if -n is 0")
@@ -49,11 +50,11 @@ func main() {
 	case *out == "":
 		err = errors.New("-out: a folder is required")
 	case *folder != "":
-		err = write(*out, convert(*folder))
+		err = write(*out, laid(convert(*folder), *share, *seed))
 	case *from != "":
-		err = write(*out, worse(*from, *trial, *n, max(*every, 1)))
+		err = write(*out, laid(worse(*from, *trial, *n, max(*every, 1)), *share, *seed))
 	default:
-		err = write(*out, draw(*n, *seed, *usual, *good))
+		err = write(*out, laid(draw(*n, *seed, *usual, *good), *share, *seed))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "draw:", err)

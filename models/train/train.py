@@ -32,6 +32,7 @@ def parse():
     p.add_argument("--crop", type=int, default=256, help="pixels along a crop's edge, a multiple of 8")
     p.add_argument("--threads", type=int, default=2, help="with 1, PyTorch 1.13 takes its slow convolutions")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--bf16", action="store_true", help="half the cost where the processor has bfloat16; not with PyTorch 1.13, whose gradients are then no numbers")
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return p.parse_args()
 
@@ -81,14 +82,16 @@ def main():
         for g in opt.param_groups:
             g["lr"] = a.lr * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / a.steps)))
         x, *want = (t.to(a.device) for t in batch(pairs, rng, a.batch, a.crop))
-        parts = loss(*net(x, logits=True), *want)
+        with torch.autocast(torch.device(a.device).type, torch.bfloat16, enabled=a.bf16):
+            what, where = net(x, logits=True)
+        parts = loss(what.float(), where.float(), *want)
         opt.zero_grad()
         (parts[0] + parts[1] + 2 * parts[2]).backward()
         nn.utils.clip_grad_norm_(weights, 5)
         opt.step()
         step += 1
         average(ema, net, step)
-        sums += [float(p) for p in parts]
+        sums += [p.item() for p in parts]
         if step % 100 == 0:
             print(f"step {step} {time.time() - start:.0f} s, object {sums[0] / 100:.3f} class {sums[1] / 100:.3f} box {sums[2] / 100:.3f}", flush=True)
             sums[:] = 0
