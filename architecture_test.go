@@ -44,7 +44,7 @@ var imports = map[string][]string{
 	"workflow":             {"workflow/asl"},
 	"workflow/journaltest": {"workflow", "workflow/asl"},
 	"models/bench":         {"", "board", "classify", "model", "model/onnxgo", "model/onnxruntime", "models"},
-	"models/train":         {"", "board", "classify", "evaluate"},
+	"models/train":         {"", "board", "camera", "classify", "evaluate"},
 }
 
 func TestOneDoorPerDependency(t *testing.T) {

@@ -4,7 +4,14 @@ import (
 	"math"
 
 	"inspector"
+	"inspector/model"
 )
+
+// Seen is a picture as a model of w x h pixels that binarises sees it: a plate.
+func Seen(px inspector.Pixels, w, h int, copper Tone) (inspector.Pixels, error) {
+	p := preparer{model: model.Input{Width: w, Height: h, Colour: "grey", Fit: model.Stretch, Binarise: true}, copper: copper}
+	return p.view(&scratch{}, px)
+}
 
 // Laid is a plate as a model sees it beside its golden board.
 type Laid struct {

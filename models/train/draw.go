@@ -1,8 +1,8 @@
 // Draw writes pairs of binary plates, tested and golden, with the boxes of the
 // defects, for train.py and evaluate.py. It draws them; or with -folder
-// converts a folder of ID_test.png, ID_temp.png and ID.csv
-// (x1,y1,x2,y2,class); or with -from and -worse captures pairs that it wrote
-// before anew, moved, blurred or badly lit, to measure what a model bears.
+// converts a data set that inspector eval reads, with golden boards; or with
+// -from and -worse captures pairs that it wrote before anew, moved, blurred or
+// badly lit, to measure what a model bears.
 //
 // In the output folder, pairs.bin holds per pair the tested and the golden
 // plate, one bit a pixel, 1 is laminate, most significant bit first; boxes.bin
@@ -16,14 +16,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image/png"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"inspector"
 	"inspector/board"
@@ -40,7 +37,12 @@ func main() {
 	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
 	share := flag.Float64("laid", 0, "share of pairs that are laid over their golden board, as the appliance does before the model")
-	folder := flag.String("folder", "", "convert this folder of pairs instead of drawing")
+	var set source
+	flag.StringVar(&set.path, "folder", "", "convert this data set instead of drawing: a folder of DeepPCB, COCO or YOLO, as docs/evaluation.md shows them")
+	flag.StringVar(&set.options.Split, "split", "", "with -folder, the part of it")
+	flag.StringVar(&set.options.Golden, "golden", "", "with -folder, where golden boards are, as inspector eval --golden")
+	flag.StringVar(&set.rename, "rename", "", "with -folder, classes that have other names: OLD=NEW,...")
+	flag.StringVar((*string)(&set.copper), "copper", "dark", "with -folder, dark or bright: how copper looks beside laminate")
 	from := flag.String("from", "", "make the pairs of this folder, written before, worse")
 	trial := flag.String("worse", "plain", "with -from, how; -n pairs, all if -n is 0")
 	every := flag.Int("every", 1, "with -from, take one pair in so many")
@@ -49,8 +51,8 @@ func main() {
 	switch {
 	case *out == "":
 		err = errors.New("-out: a folder is required")
-	case *folder != "":
-		err = write(*out, laid(convert(*folder), *share, *seed))
+	case set.path != "":
+		err = write(*out, laid(set.pairs(), *share, *seed))
 	case *from != "":
 		err = write(*out, laid(worse(*from, *trial, *n, max(*every, 1)), *share, *seed))
 	default:
@@ -215,74 +217,4 @@ func plate(b *board.Board, seed uint64, o board.Options) ([]byte, []inspector.De
 		}
 		o.Light, o.Noise, o.Blur = o.Light/4, o.Noise/2, o.Blur/2
 	}
-}
-
-// convert sends the pairs of a folder, in order of name.
-func convert(dir string) <-chan pair {
-	out := make(chan pair)
-	go func() {
-		defer close(out)
-		names, err := filepath.Glob(filepath.Join(dir, "*.csv"))
-		if err == nil && len(names) == 0 {
-			err = fmt.Errorf("%s: no *.csv", dir)
-		}
-		if err != nil {
-			out <- pair{err: err}
-		}
-		for _, name := range names {
-			p, err := readPair(strings.TrimSuffix(name, ".csv"))
-			p.err = err
-			out <- p
-		}
-	}()
-	return out
-}
-
-func readPair(stem string) (p pair, err error) {
-	if p.tested, err = readPlate(stem + "_test.png"); err != nil {
-		return p, err
-	}
-	if p.golden, err = readPlate(stem + "_temp.png"); err != nil {
-		return p, err
-	}
-	f, err := os.Open(stem + ".csv")
-	if err != nil {
-		return p, err
-	}
-	defer f.Close()
-	in := bufio.NewReader(f)
-	if _, err := in.ReadString('\n'); err != nil { // the header
-		return p, fmt.Errorf("%s.csv: %w", stem, err)
-	}
-	for {
-		var b inspector.Box
-		var class int
-		_, err := fmt.Fscanf(in, "%f,%f,%f,%f,%d\n", &b.Left, &b.Top, &b.Right, &b.Bottom, &class)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return p, nil
-		}
-		if err != nil || class < 1 || class > 6 {
-			return p, fmt.Errorf("%s.csv: class %d: %w", stem, class, err)
-		}
-		p.defects = append(p.defects, inspector.Defect{Class: board.Classes()[class-1], Box: b})
-	}
-}
-
-func readPlate(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	img, err := png.Decode(f)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	plate := make([]byte, size*size)
-	for i := range plate {
-		if v, _, _, _ := img.At(i%size, i/size).RGBA(); v > 0x7fff {
-			plate[i] = 255
-		}
-	}
-	return plate, nil
 }

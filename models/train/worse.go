@@ -29,15 +29,17 @@ var ordinary = board.View{Blur: 0.7, Noise: 3}
 // trials are what the shipped model is measured under. What moves a board
 // moves the golden one, so that the boxes stay where they are.
 var trials = map[string]trial{
-	"plain":    {view: ordinary},
-	"shift2":   {golden: true, view: with(func(v *board.View) { v.Shift = 2 })},
-	"rotate05": {golden: true, view: with(func(v *board.View) { v.Rotate = 0.5 })},
-	"scale1":   {golden: true, view: with(func(v *board.View) { v.Scale = 1.01 })},
-	"grown1":   {view: with(func(v *board.View) { v.Grow = 1 })},
-	"shrunk1":  {view: with(func(v *board.View) { v.Grow = -1 })},
-	"defocus":  {view: with(func(v *board.View) { v.Blur = 2 })},
-	"light":    {view: with(func(v *board.View) { v.Light = 0.6 })},
-	"jpeg70":   {view: with(func(v *board.View) { v.Quality = 70 })},
+	"plain":     {view: ordinary},
+	"shift2":    {golden: true, view: with(func(v *board.View) { v.Shift = 2 })},
+	"rotate05":  {golden: true, view: with(func(v *board.View) { v.Rotate = 0.5 })},
+	"scale1":    {golden: true, view: with(func(v *board.View) { v.Scale = 1.01 })},
+	"grown1":    {view: with(func(v *board.View) { v.Grow = 1 })},
+	"shrunk1":   {view: with(func(v *board.View) { v.Grow = -1 })},
+	"wider1":    {golden: true, view: with(func(v *board.View) { v.Grow = -1 })},
+	"narrower1": {golden: true, view: with(func(v *board.View) { v.Grow = 1 })},
+	"defocus":   {view: with(func(v *board.View) { v.Blur = 2 })},
+	"light":     {view: with(func(v *board.View) { v.Light = 0.6 })},
+	"jpeg70":    {view: with(func(v *board.View) { v.Quality = 70 })},
 }
 
 func with(change func(*board.View)) board.View {
