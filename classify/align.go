@@ -15,7 +15,7 @@ import (
 // of one product have 0.8 to 1, also with defects; others at most 0.3.
 const (
 	found = 0.5  // at least: it is this product
-	plain = 0.7  // at least: it lies so near that one step measures where
+	plain = 0.7  // at least: if one step does not move it, it lies in its place
 	sure  = 0.85 // at least: it lies nowhere else, on a regular pattern, either
 )
 
@@ -154,14 +154,14 @@ func (a *aligner) register(s *layers, px inspector.Pixels) (place, float64, erro
 // little cost; false if it does not.
 func (a *aligner) nearby(s *layers) (p place, quality float64, ok bool) {
 	p = home
-	if quality = a.likeness(s, &p); quality < plain {
+	if quality = a.likeness(s, &p); quality < found {
 		return home, 0, false
 	}
 	fine := &a.levels[0]
 	if _, ok := fine.step(&p, s.px[0], s.seen); !ok || p.reach(fine.w, fine.h) > oneStep {
 		return home, 0, false
 	}
-	if p.reach(a.w, a.h) < placed {
+	if quality >= plain && p.reach(a.w, a.h) < placed {
 		return home, quality, true
 	}
 	if !a.descend(s, 0, &p) {

@@ -171,7 +171,10 @@ func softmax(v []float32, n, step int) {
 
 func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }
 
+// margin is how far beyond 0 to 1 the rounding of a runtime may take a probability.
+const margin = 1e-3
+
 // probability is v within 0 to 1, allowing for the rounding of a runtime.
 func probability(v float32) (float32, bool) {
-	return min(max(v, 0), 1), -1e-3 <= v && v <= 1+1e-3
+	return min(max(v, 0), 1), -margin <= v && v <= 1+margin
 }

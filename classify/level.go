@@ -31,6 +31,7 @@ const (
 	mesh   = 16 // cells along each edge, each with its own steers
 	enough = 24 // steers in a cell, at most
 	steep  = 6  // grey levels per pixel, at least: less is noise
+	thin   = 3  // of so many steers one decides about a step; all decide how alike boards are
 )
 
 // measure fills l, whose size is set, from the golden board's pixels.
@@ -107,13 +108,13 @@ func (l *level) sample(px []byte, x, y float32) float32 {
 // the move. Contrast and brightness are equalised; where the two differ much,
 // as at a defect, little is heeded. seen is room for len(l.steers) values.
 func (l *level) step(p *place, px []byte, seen []float32) (move place, ok bool) {
-	gain, offset, off, n := l.look(p, px, seen)
-	if n < len(l.steers)/3 {
+	gain, offset, off, n := l.look(p, px, seen, thin)
+	if n < len(l.steers)/thin/3 {
 		return home, false
 	}
-	var a [unknowns][unknowns + 1]float64
+	var sums [6][7]float32 // of products of the slopes, and of slopes and errors
 	scale := 1 / float32(max(1.5*off, 1))
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += thin {
 		if seen[i] == missing {
 			continue
 		}
@@ -122,12 +123,19 @@ func (l *level) step(p *place, px []byte, seen []float32) (move place, ok bool) 
 		weight := 1 / (1 + e*e*scale*scale)
 		for j := range 6 {
 			f := weight * s.slope[j]
-			row := &a[j]
+			row := &sums[j]
 			for k := j; k < 6; k++ {
-				row[k] += float64(f * s.slope[k])
+				row[k] += f * s.slope[k]
 			}
-			row[unknowns] += float64(f * e)
+			row[6] += f * e
 		}
+	}
+	var a [unknowns][unknowns + 1]float64
+	for j, row := range sums {
+		for k, v := range row[:6] {
+			a[j][k] = float64(v)
+		}
+		a[j][unknowns] = float64(row[6])
 	}
 	l.stiffen(&a, p)
 	x := solved(&a, 6)
@@ -162,23 +170,24 @@ func (l *level) stiffen(a *[unknowns][unknowns + 1]float64, p *place) {
 	}
 }
 
-// look fills seen with the picture's values at the steers, and gives the gain
-// and offset that make them like the golden board's, the mean difference that
-// remains, and how many are inside the picture.
-func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32, off float64, n int) {
+// look fills seen with the picture's values at every so-manieth steer, and
+// gives the gain and offset that make them like the golden board's, the mean
+// difference that remains, and how many are inside the picture.
+func (l *level) look(p *place, px []byte, seen []float32, every int) (gain, offset float32, off float64, n int) {
 	var q [6]float32
 	for k, v := range p {
 		q[k] = float32(v)
 	}
 	var t, tt, g, gg float64
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += every {
 		s := &l.steers[i]
 		v := l.sample(px, q[0]*s.x+q[1]*s.y+q[2], q[3]*s.x+q[4]*s.y+q[5])
 		if seen[i] = v; v == missing {
 			continue
 		}
 		n++
-		t, tt, g, gg = t+float64(v), tt+float64(v*v), g+float64(s.v), gg+float64(s.v*s.v)
+		have, want := float64(v), float64(s.v)
+		t, tt, g, gg = t+have, tt+have*have, g+want, gg+want*want
 	}
 	if n == 0 {
 		return 0, 0, 0, 0
@@ -186,7 +195,7 @@ func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32,
 	m := float64(n)
 	gain = float32(math.Sqrt((gg/m - g/m*g/m + 1) / (tt/m - t/m*t/m + 1)))
 	offset = float32(g/m) - gain*float32(t/m)
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += every {
 		if seen[i] != missing {
 			off += math.Abs(float64(gain*seen[i] + offset - l.steers[i].v))
 		}
@@ -198,7 +207,7 @@ func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32,
 // the steers, the board lying at p: as edges decide, bare areas do not flatter
 // it. Half the steers must be in the picture. seen is as for step.
 func (l *level) likeness(p *place, px []byte, seen []float32) float64 {
-	l.look(p, px, seen)
+	l.look(p, px, seen, 1)
 	var c correlation
 	for i := range l.steers {
 		if seen[i] != missing {
