@@ -154,20 +154,22 @@ func (a *aligner) register(s *layers, px inspector.Pixels) (place, float64, erro
 // little cost; false if it does not.
 func (a *aligner) nearby(s *layers) (p place, quality float64, ok bool) {
 	p = home
-	if quality = a.likeness(s, &p); quality < found {
+	if a.likeness(s, &p, thin) < found {
 		return home, 0, false
 	}
 	fine := &a.levels[0]
 	if _, ok := fine.step(&p, s.px[0], s.seen); !ok || p.reach(fine.w, fine.h) > oneStep {
 		return home, 0, false
 	}
-	if quality >= plain && p.reach(a.w, a.h) < placed {
-		return home, quality, true
+	if p.reach(a.w, a.h) < placed {
+		if quality = a.likeness(s, &home, 1); quality >= plain {
+			return home, quality, true
+		}
 	}
 	if !a.descend(s, 0, &p) {
 		return home, 0, false
 	}
-	quality = a.likeness(s, &p)
+	quality = a.likeness(s, &p, 1)
 	return p, quality, quality >= sure
 }
 
@@ -196,10 +198,11 @@ func where(r inspector.Registration, w, h int) string {
 	return fmt.Sprintf("%s, %s, turned by %.1f degrees, size %.1f %%", side(r.Right, w, "to the right", "to the left"), side(r.Down, h, "down", "up"), r.Turn, r.Scale*100)
 }
 
-// likeness compares at a resolution where ragged edges do not count.
-func (a *aligner) likeness(s *layers, p *place) float64 {
+// likeness compares, at one steer of every, at a resolution where ragged edges
+// do not count.
+func (a *aligner) likeness(s *layers, p *place, every int) float64 {
 	i := min(1, len(a.levels)-1)
-	return a.levels[i].likeness(p, s.px[i], s.seen)
+	return a.levels[i].likeness(p, s.px[i], every)
 }
 
 // settle improves p from level to level, and says how alike the boards are then.
@@ -209,7 +212,7 @@ func (a *aligner) settle(s *layers, p place) (place, float64) {
 			return home, 0
 		}
 	}
-	return p, a.likeness(s, &p)
+	return p, a.likeness(s, &p, 1)
 }
 
 // descend improves p at one level until it settles; false if the board leaves

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"math"
 	"slices"
 
 	"inspector"
@@ -39,13 +40,15 @@ func (d *decoder) grid(f *finder, out []float32, v view) error {
 	return nil
 }
 
-// probable tells whether score takes all of these numbers.
+// probable tells whether score takes all of these numbers. It may say no where
+// score would round.
 func (d *decoder) probable(scores []float32) bool {
 	if d.how.Activation == "sigmoid" || len(d.how.Range) == 2 {
 		return true
 	}
+	most := math.Float32bits(1 + margin)
 	for _, v := range scores {
-		if v < -margin || v > 1+margin {
+		if math.Float32bits(v) > most { // below zero, too: the sign is the first bit
 			return false
 		}
 	}

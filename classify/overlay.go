@@ -116,7 +116,7 @@ func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) 
 		if p.align {
 			l.place, l.quality, fault = g.aligner.register(s, px)
 		} else if fault = g.aligner.fill(s, px); fault == nil {
-			l.quality = g.aligner.likeness(s, &l.place)
+			l.quality = g.aligner.likeness(s, &l.place, 1)
 		}
 		if first := best.quality == -2; first || err != nil && fault == nil || (err == nil) == (fault == nil) && l.quality > best.quality {
 			best, err = l, fault
