@@ -172,6 +172,28 @@ func (g *grid) fitted(class *[side * side]uint8, levels int) light {
 	return l
 }
 
+// improved sorts the samples under the light l into materials and fits it to
+// them anew, at most so often.
+func (g *grid) improved(l light, times int, copper Tone) light {
+	levels := 2
+	if copper == Bright {
+		levels = 3 // pads and legend are brighter still
+	}
+	var rest [side * side]float64
+	var class, last [side * side]uint8
+	for range times {
+		low, high := g.rest(&l, &rest)
+		k := split(&rest, low, high, &class, levels, copper)
+		l = g.fitted(&class, k)
+		if class == last {
+			break
+		}
+		last = class
+	}
+	g.measure(&l, &class)
+	return l
+}
+
 // measure sets the spread of l, from the samples of the lower two levels.
 func (g *grid) measure(l *light, class *[side * side]uint8) {
 	var rest [side * side]float64

@@ -136,32 +136,18 @@ func (s *samples) compare(grey, out inspector.Pixels, copper Tone) error {
 
 // thresholds fills cells with the grey level between laminate and copper. It
 // starts from flat light and from light that explains all it can, because each
-// alone fails on some boards, and keeps the fit that explains the samples best.
+// alone fails on some boards, and goes on with the fit that explains the samples
+// best.
 func (s *samples) thresholds(cells *[side * side]byte, copper Tone) error {
 	var g grid // on the stack: 14 KB
 	g.fill(s)
-	levels := 2
-	if copper == Bright {
-		levels = 3 // pads and legend are brighter still
-	}
 	var best light
-	var class, last [side * side]uint8
-	var rest [side * side]float64
-	for _, start := range []light{{}, g.fitted(&class, 1)} {
-		for range 5 {
-			low, high := g.rest(&start, &rest)
-			k := split(&rest, low, high, &class, levels, copper)
-			start = g.fitted(&class, k)
-			if class == last {
-				break
-			}
-			last = class
-		}
-		g.measure(&start, &class)
-		if best.levels == 0 || start.contrast() > best.contrast() {
-			best = start
+	for _, start := range []light{{}, g.fitted(new([side * side]uint8), 1)} {
+		if l := g.improved(start, 3, copper); best.levels == 0 || l.contrast() > best.contrast() {
+			best = l
 		}
 	}
+	best = g.improved(best, 2, copper)
 	if best.contrast() < 4 || best.level[1]-best.level[0] < 0.1 { // a bell curve, cut in two, reaches 2.7
 		return errContrast
 	}
