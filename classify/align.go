@@ -15,7 +15,7 @@ import (
 // of one product have 0.8 to 1, also with defects; others at most 0.3.
 const (
 	found = 0.5  // at least: it is this product
-	plain = 0.7  // at least: it lies so near that one step measures where
+	plain = 0.7  // at least: if one step does not move it, it lies in its place
 	sure  = 0.85 // at least: it lies nowhere else, on a regular pattern, either
 )
 
@@ -154,7 +154,7 @@ func (a *aligner) register(s *layers, px inspector.Pixels) (place, float64, erro
 // little cost; false if it does not.
 func (a *aligner) nearby(s *layers) (p place, quality float64, ok bool) {
 	p = home
-	if quality = a.likeness(s, &p); quality < plain {
+	if a.likeness(s, &p, thin) < found {
 		return home, 0, false
 	}
 	fine := &a.levels[0]
@@ -162,12 +162,14 @@ func (a *aligner) nearby(s *layers) (p place, quality float64, ok bool) {
 		return home, 0, false
 	}
 	if p.reach(a.w, a.h) < placed {
-		return home, quality, true
+		if quality = a.likeness(s, &home, 1); quality >= plain {
+			return home, quality, true
+		}
 	}
 	if !a.descend(s, 0, &p) {
 		return home, 0, false
 	}
-	quality = a.likeness(s, &p)
+	quality = a.likeness(s, &p, 1)
 	return p, quality, quality >= sure
 }
 
@@ -196,10 +198,11 @@ func where(r inspector.Registration, w, h int) string {
 	return fmt.Sprintf("%s, %s, turned by %.1f degrees, size %.1f %%", side(r.Right, w, "to the right", "to the left"), side(r.Down, h, "down", "up"), r.Turn, r.Scale*100)
 }
 
-// likeness compares at a resolution where ragged edges do not count.
-func (a *aligner) likeness(s *layers, p *place) float64 {
+// likeness compares, at one steer of every, at a resolution where ragged edges
+// do not count.
+func (a *aligner) likeness(s *layers, p *place, every int) float64 {
 	i := min(1, len(a.levels)-1)
-	return a.levels[i].likeness(p, s.px[i], s.seen)
+	return a.levels[i].likeness(p, s.px[i], every)
 }
 
 // settle improves p from level to level, and says how alike the boards are then.
@@ -209,7 +212,7 @@ func (a *aligner) settle(s *layers, p place) (place, float64) {
 			return home, 0
 		}
 	}
-	return p, a.likeness(s, &p)
+	return p, a.likeness(s, &p, 1)
 }
 
 // descend improves p at one level until it settles; false if the board leaves

@@ -1,15 +1,12 @@
 package classify
 
 import (
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"inspector"
 	"inspector/model"
-	"inspector/model/onnxgo"
-	"inspector/model/onnxruntime"
 )
 
 // still is a picture of 640 x 640 like a camera's: BGR, copper brighter.
@@ -24,66 +21,6 @@ func still() inspector.Pixels {
 		copy(p.Data[3*i:], []byte{v / 2, v, v / 2})
 	}
 	return p
-}
-
-// shipped is the model of the product, or the largest of the tests' own.
-func shipped(b *testing.B) *model.Package {
-	if _, err := os.Stat("../models/pcb"); err == nil {
-		return load(b, "../models", "pcb")
-	}
-	b.Log("the shipped model is not there; the hand-made one of 64 x 64 is measured")
-	return load(b, "../model/testdata/models", "difference")
-}
-
-// Preparing and decoding cost a fraction of bare inference, measured in turn
-// in the same run: the metric share is (prepare+decode)/infer.
-func BenchmarkShare(b *testing.B) {
-	p := shipped(b)
-	frame := still()
-	for name, open := range map[string]func() (session, func() error, error){
-		onnxruntime.Name: func() (session, func() error, error) {
-			s, err := onnxruntime.Open("", p, onnxruntime.Options{})
-			if err != nil {
-				return nil, nil, err
-			}
-			return s, s.Close, nil
-		},
-		onnxgo.Name: func() (session, func() error, error) {
-			s, err := onnxgo.Open(p)
-			if err != nil {
-				return nil, nil, err
-			}
-			return s, s.Close, nil
-		},
-	} {
-		b.Run(name, func(b *testing.B) {
-			s, closeSession, err := open()
-			if err != nil {
-				b.Skip(err)
-			}
-			defer closeSession()
-			c, err := New(p, s, Recipe{Golden: frame, Copper: Bright})
-			if err != nil {
-				b.Fatal(err)
-			}
-			var prepare, infer, decode []time.Duration
-			for b.Loop() {
-				r := c.Classify(b.Context(), frame)
-				if r.Timings.Decode == 0 {
-					b.Fatal(r.Reason)
-				}
-				prepare, infer, decode = append(prepare, r.Timings.Prepare), append(infer, r.Timings.Infer), append(decode, r.Timings.Decode)
-			}
-			ms := func(d []time.Duration) float64 {
-				slices.Sort(d)
-				return float64(d[len(d)/2].Microseconds()) / 1000
-			}
-			b.ReportMetric(ms(prepare), "prepare-ms")
-			b.ReportMetric(ms(infer), "infer-ms")
-			b.ReportMetric(ms(decode), "decode-ms")
-			b.ReportMetric((ms(prepare)+ms(decode))/ms(infer), "share")
-		})
-	}
 }
 
 // Preparing without binarising, beside a bare copy of the numbers.

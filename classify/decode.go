@@ -54,10 +54,8 @@ func (d *decoder) decode(out []float32, w, h int, l limits) ([]inspector.Defect,
 	if len(out) != d.size*len(views) {
 		return nil, &OutputError{fmt.Sprintf("%d numbers; want %d", len(out), d.size*len(views))}
 	}
-	for i, v := range out {
-		if v-v != 0 { // NaN or infinite
-			return nil, &OutputError{fmt.Sprintf("number %d of the model's output is %v; the network or its input is broken: export the model again and check mean and scale in model.yaml", i, v)}
-		}
+	if i := broken(out); i >= 0 {
+		return nil, &OutputError{fmt.Sprintf("number %d of the model's output is %v; the network or its input is broken: export the model again and check mean and scale in model.yaml", i, out[i])}
 	}
 	f := &finder{limits: l, best: inspector.Defect{Score: -1}}
 	switch d.task {
@@ -80,6 +78,17 @@ func (d *decoder) decode(out []float32, w, h int, l limits) ([]inspector.Defect,
 		return nil, err
 	}
 	return d.settle(f, views), nil
+}
+
+// broken is the place of the first number that is NaN or infinite; -1 without.
+func broken(out []float32) int {
+	const exponent = 0xff << 23
+	for i, v := range out {
+		if math.Float32bits(v)&exponent == exponent {
+			return i
+		}
+	}
+	return -1
 }
 
 // settle orders what was found and makes one of what was found twice.
@@ -171,7 +180,10 @@ func softmax(v []float32, n, step int) {
 
 func sigmoid(v float32) float32 { return float32(1 / (1 + math.Exp(-float64(v)))) }
 
+// margin is how far beyond 0 to 1 the rounding of a runtime may take a probability.
+const margin = 1e-3
+
 // probability is v within 0 to 1, allowing for the rounding of a runtime.
 func probability(v float32) (float32, bool) {
-	return min(max(v, 0), 1), -1e-3 <= v && v <= 1+1e-3
+	return min(max(v, 0), 1), -margin <= v && v <= 1+margin
 }

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"math"
 	"slices"
 
 	"inspector"
@@ -11,13 +12,20 @@ import (
 func (d *decoder) grid(f *finder, out []float32, v view) error {
 	stride := float32(d.how.Stride)
 	cols, n := d.input.Width/d.how.Stride, d.size/(1+len(d.labels)+4)
-	boxes := out[(1+len(d.labels))*n:]
+	scores, boxes := out[n:(1+len(d.labels))*n], out[(1+len(d.labels))*n:]
+	lowest := f.limits.lowest()
+	if !d.probable(scores) {
+		lowest = -1 // look at every cell, and say what is wrong
+	}
 	for i := range n {
-		class, likeliest := likeliest(out[n:], i, n, len(d.labels))
 		object, err := d.score("an object", out[i])
 		if err != nil {
 			return err
 		}
+		if object < lowest && object <= f.best.Score {
+			continue // its score is no more than that: it would change nothing
+		}
+		class, likeliest := likeliest(scores, i, n, len(d.labels))
 		score, err := d.score(d.labels[class], likeliest)
 		if err != nil {
 			return err
@@ -30,6 +38,21 @@ func (d *decoder) grid(f *finder, out []float32, v view) error {
 		f.add(inspector.Defect{Class: d.labels[class], Score: score, Box: v.box(x-reach(0), y-reach(1), x+reach(2), y+reach(3))})
 	}
 	return nil
+}
+
+// probable tells whether score takes all of these numbers. It may say no where
+// score would round.
+func (d *decoder) probable(scores []float32) bool {
+	if d.how.Activation == "sigmoid" || len(d.how.Range) == 2 {
+		return true
+	}
+	most := math.Float32bits(1 + margin)
+	for _, v := range scores {
+		if math.Float32bits(v) > most { // below zero, too: the sign is the first bit
+			return false
+		}
+	}
+	return true
 }
 
 // anchors finds boxes in a YOLO output: centre, width and height in pixels of

@@ -12,13 +12,13 @@ type level struct {
 	w, h   int
 	aspect float64 // width by height of the captured picture, however it was stretched
 	steers []steer
+	slopes [][6]float32 // of the grey value of each steer, by each number of a place
 	probes []probe
 }
 
 // A steer is a pixel with a strong gradient.
 type steer struct {
-	x, y, v float32    // from -1 to 1, and the grey value
-	slope   [6]float32 // of the grey value, by each number of a place
+	x, y, v float32 // from -1 to 1, and the grey value
 }
 
 // A probe is a pixel of the grid.
@@ -31,6 +31,7 @@ const (
 	mesh   = 16 // cells along each edge, each with its own steers
 	enough = 24 // steers in a cell, at most
 	steep  = 6  // grey levels per pixel, at least: less is noise
+	thin   = 4  // of so many steers one decides about a step; all decide how alike boards are
 )
 
 // measure fills l, whose size is set, from the golden board's pixels.
@@ -38,7 +39,7 @@ func (l *level) measure(golden []byte) {
 	w, h := l.w, l.h
 	for row := range mesh {
 		for col := range mesh {
-			l.steers = append(l.steers, l.steepest(golden, col*w/mesh, row*h/mesh, (col+1)*w/mesh, (row+1)*h/mesh)...)
+			l.steepest(golden, col*w/mesh, row*h/mesh, (col+1)*w/mesh, (row+1)*h/mesh)
 		}
 	}
 	step := max(1, int(math.Sqrt(float64(w*h)/3000)))
@@ -49,8 +50,8 @@ func (l *level) measure(golden []byte) {
 	}
 }
 
-// steepest are the steers of one cell.
-func (l *level) steepest(px []byte, left, top, right, bottom int) []steer {
+// steepest adds the steers of one cell.
+func (l *level) steepest(px []byte, left, top, right, bottom int) {
 	type candidate struct {
 		x, y   int
 		dx, dy float64
@@ -71,17 +72,16 @@ func (l *level) steepest(px []byte, left, top, right, bottom int) []steer {
 		}
 		return 0
 	})
-	var out []steer
 	for _, c := range all[:min(len(all), enough)] {
 		x, y := (float64(c.x)+.5)*2/float64(l.w)-1, (float64(c.y)+.5)*2/float64(l.h)-1
 		gx, gy := c.dx*float64(l.w)/2, c.dy*float64(l.h)/2
-		s := steer{x: float32(x), y: float32(y), v: float32(px[c.y*l.w+c.x])}
+		l.steers = append(l.steers, steer{float32(x), float32(y), float32(px[c.y*l.w+c.x])})
+		var slope [6]float32
 		for k, v := range [6]float64{gx * x, gx * y, gx, gy * x, gy * y, gy} {
-			s.slope[k] = float32(v)
+			slope[k] = float32(v)
 		}
-		out = append(out, s)
+		l.slopes = append(l.slopes, slope)
 	}
-	return out
 }
 
 // missing is the grey value of what lies outside the picture.
@@ -108,26 +108,33 @@ func (l *level) sample(px []byte, x, y float32) float32 {
 // as at a defect, little is heeded. seen is room for len(l.steers) values.
 func (l *level) step(p *place, px []byte, seen []float32) (move place, ok bool) {
 	gain, offset, off, n := l.look(p, px, seen)
-	if n < len(l.steers)/3 {
+	if n < len(l.steers)/thin/3 {
 		return home, false
 	}
-	var a [unknowns][unknowns + 1]float64
+	var sums [6][7]float32 // of products of the slopes, and of slopes and errors
 	scale := 1 / float32(max(1.5*off, 1))
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += thin {
 		if seen[i] == missing {
 			continue
 		}
-		s := &l.steers[i]
-		e := gain*seen[i] + offset - s.v
+		slope := &l.slopes[i]
+		e := gain*seen[i] + offset - l.steers[i].v
 		weight := 1 / (1 + e*e*scale*scale)
 		for j := range 6 {
-			f := weight * s.slope[j]
-			row := &a[j]
+			f := weight * slope[j]
+			row := &sums[j]
 			for k := j; k < 6; k++ {
-				row[k] += float64(f * s.slope[k])
+				row[k] += f * slope[k]
 			}
-			row[unknowns] += float64(f * e)
+			row[6] += f * e
 		}
+	}
+	var a [unknowns][unknowns + 1]float64
+	for j, row := range sums {
+		for k, v := range row[:6] {
+			a[j][k] = float64(v)
+		}
+		a[j][unknowns] = float64(row[6])
 	}
 	l.stiffen(&a, p)
 	x := solved(&a, 6)
@@ -162,23 +169,21 @@ func (l *level) stiffen(a *[unknowns][unknowns + 1]float64, p *place) {
 	}
 }
 
-// look fills seen with the picture's values at the steers, and gives the gain
-// and offset that make them like the golden board's, the mean difference that
-// remains, and how many are inside the picture.
+// look fills seen with the picture's values at one steer of thin, and gives the
+// gain and offset that make them like the golden board's, the mean difference
+// that remains, and how many are inside the picture.
 func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32, off float64, n int) {
-	var q [6]float32
-	for k, v := range p {
-		q[k] = float32(v)
-	}
+	q := p.single()
 	var t, tt, g, gg float64
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += thin {
 		s := &l.steers[i]
 		v := l.sample(px, q[0]*s.x+q[1]*s.y+q[2], q[3]*s.x+q[4]*s.y+q[5])
 		if seen[i] = v; v == missing {
 			continue
 		}
 		n++
-		t, tt, g, gg = t+float64(v), tt+float64(v*v), g+float64(s.v), gg+float64(s.v*s.v)
+		have, want := float64(v), float64(s.v)
+		t, tt, g, gg = t+have, tt+have*have, g+want, gg+want*want
 	}
 	if n == 0 {
 		return 0, 0, 0, 0
@@ -186,7 +191,7 @@ func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32,
 	m := float64(n)
 	gain = float32(math.Sqrt((gg/m - g/m*g/m + 1) / (tt/m - t/m*t/m + 1)))
 	offset = float32(g/m) - gain*float32(t/m)
-	for i := range l.steers {
+	for i := 0; i < len(l.steers); i += thin {
 		if seen[i] != missing {
 			off += math.Abs(float64(gain*seen[i] + offset - l.steers[i].v))
 		}
@@ -195,17 +200,18 @@ func (l *level) look(p *place, px []byte, seen []float32) (gain, offset float32,
 }
 
 // likeness is the correlation, -1 to 1, of the picture and the golden board at
-// the steers, the board lying at p: as edges decide, bare areas do not flatter
-// it. Half the steers must be in the picture. seen is as for step.
-func (l *level) likeness(p *place, px []byte, seen []float32) float64 {
-	l.look(p, px, seen)
+// one steer of every, the board lying at p: as edges decide, bare areas do not
+// flatter it. Half the steers must be in the picture.
+func (l *level) likeness(p *place, px []byte, every int) float64 {
+	q := p.single()
 	var c correlation
-	for i := range l.steers {
-		if seen[i] != missing {
-			c.add(seen[i], l.steers[i].v)
+	for i := 0; i < len(l.steers); i += every {
+		s := &l.steers[i]
+		if v := l.sample(px, q[0]*s.x+q[1]*s.y+q[2], q[3]*s.x+q[4]*s.y+q[5]); v != missing {
+			c.add(v, s.v)
 		}
 	}
-	if c.n < len(l.steers)/2 {
+	if c.n < len(l.steers)/every/2 {
 		return 0
 	}
 	return c.value()
@@ -217,13 +223,11 @@ type correlation struct {
 	a, b, aa, bb, ab float64
 }
 
-func (c *correlation) add(a, b float32) {
+func (c *correlation) add(have, want float32) {
+	a, b := float64(have), float64(want)
 	c.n++
-	c.a += float64(a)
-	c.b += float64(b)
-	c.aa += float64(a * a)
-	c.bb += float64(b * b)
-	c.ab += float64(a * b)
+	c.a, c.b = c.a+a, c.b+b
+	c.aa, c.bb, c.ab = c.aa+a*a, c.bb+b*b, c.ab+a*b
 }
 
 // value is 0 where either side is flat.

@@ -2,8 +2,6 @@ package classify
 
 import (
 	"math"
-	"slices"
-	"sort"
 )
 
 // light is what a fit found, in logarithms of grey: a surface of six terms
@@ -23,74 +21,139 @@ func (l *light) contrast() float64 {
 	return (l.level[1] - l.level[0]) / (l.spread + 0.01) // 0.01: a drawing has no noise
 }
 
-// terms is how many the surface has.
+// terms is how many the surface has: x, y, x², xy, y², r⁴.
 const terms = 6
 
-// grid is what every fit to one picture starts from.
+// grid is what every fit to one picture starts from. Positions run from -1 to
+// 1, at the middles of the cells.
 type grid struct {
-	z     [side * side]float64        // logarithm of grey of each sample
-	terms [side * side][terms]float64 // of the surface, at the middle of each cell
-	all   [terms][terms]float64       // their products, summed over the cells: the upper half
+	z                  [side * side]float64  // logarithm of grey of each sample
+	at, square, fourth [side]float64         // a position along an edge, to the powers 1, 2 and 4
+	all                [terms][terms]float64 // products of the terms, summed over the cells: the upper half
 }
 
 // fill makes g, which must be zero, the grid of s.
 func (g *grid) fill(s *samples) {
+	var logs [256]float64
+	for v := range logs {
+		logs[v] = math.Log(float64(v) + 4) // +4: black is not minus infinity
+	}
 	for i, v := range s {
-		g.z[i] = math.Log(float64(v) + 4) // +4: black is not minus infinity
-		// Position runs from -1 to 1.
-		x, y := (float64(i%side)+.5)*2/side-1, (float64(i/side)+.5)*2/side-1
-		r := x*x + y*y
-		g.terms[i] = [terms]float64{x, y, x * x, x * y, y * y, r * r}
-		add(&g.all, &g.terms[i], 1)
+		g.z[i] = logs[v]
+	}
+	for i := range g.at {
+		x := (float64(i)+.5)*2/side - 1
+		g.at[i], g.square[i], g.fourth[i] = x, x*x, x*x*x*x
+	}
+	var row powers
+	for _, x := range g.at {
+		row.add(x)
+	}
+	for y := range side {
+		row.products(&g.all, g.at[y], 1)
 	}
 }
 
-// add adds the products of the terms at one cell, times sign.
-func add(products *[terms][terms]float64, t *[terms]float64, sign float64) {
-	for j := range terms {
-		for k := j; k < terms; k++ {
-			products[j][k] += sign * t[j] * t[k]
+// powers are the sums of the powers 0 to 8 of x over some samples of a row.
+type powers [9]float64
+
+func (p *powers) add(x float64) {
+	v := 1.
+	for k := range p {
+		p[k] += v
+		v *= x
+	}
+}
+
+// products adds the products of the terms at those samples, times weight: the
+// upper half.
+func (p *powers) products(to *[terms][terms]float64, y, weight float64) {
+	yy := y * y
+	var by [5][terms]float64 // sums of the terms times a power of x
+	for _, k := range [...]int{0, 1, 2, 4} {
+		s := sums{p[k], p[k+1], p[k+2], p[k+4]}
+		s.terms(&by[k], y, weight)
+	}
+	for k := range terms {
+		to[0][k] += by[1][k]
+		to[1][k] += by[0][k] * y
+		to[2][k] += by[2][k]
+		to[3][k] += by[1][k] * y
+		to[4][k] += by[0][k] * yy
+		to[5][k] += by[4][k] + 2*yy*by[2][k] + yy*yy*by[0][k]
+	}
+}
+
+// sums are those of the powers 0, 1, 2 and 4 of x over some samples of a row,
+// or of the samples times these.
+type sums [4]float64
+
+// terms adds the sums of the terms, times weight.
+func (s *sums) terms(to *[terms]float64, y, weight float64) {
+	yy := y * y
+	for j, v := range [terms]float64{s[1], y * s[0], s[2], y * s[1], yy * s[0], s[3] + 2*yy*s[2] + yy*yy*s[0]} {
+		to[j] += weight * v
+	}
+}
+
+// a row of the surface is a polynomial of x: x a + x² b + x⁴ c + d.
+func (g *grid) row(l *light, row int) (a, b, c, d float64) {
+	s, y, yy := &l.surface, g.at[row], g.square[row]
+	return s[0] + s[3]*y, s[2] + 2*s[5]*yy, s[5], s[1]*y + s[4]*yy + s[5]*g.fourth[row]
+}
+
+// rest fills r with z without the surface, and gives its least and greatest.
+func (g *grid) rest(l *light, r *[side * side]float64) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for row := range side {
+		a, b, c, d := g.row(l, row)
+		z, to := g.z[row*side:][:side], r[row*side:][:side]
+		for i, v := range z {
+			v -= g.at[i]*a + g.square[i]*b + g.fourth[i]*c + d
+			to[i] = v
+			if v < low {
+				low = v
+			}
+			if v > high {
+				high = v
+			}
 		}
 	}
-}
-
-// at is the surface where the terms are t.
-func (l *light) at(t *[terms]float64) float64 {
-	s := &l.surface
-	return s[0]*t[0] + s[1]*t[1] + s[2]*t[2] + s[3]*t[3] + s[4]*t[4] + s[5]*t[5]
-}
-
-// rest is z without the surface.
-func (g *grid) rest(l *light) (r [side * side]float64) {
-	for i := range r {
-		r[i] = g.z[i] - l.at(&g.terms[i])
-	}
-	return r
+	return low, high
 }
 
 // outlier is the class of samples that are none of the materials.
-const outlier = 255
+const outlier = 3
 
-// unknowns of a fit, at most: three levels and the terms.
-const unknowns = 3 + terms
-
-// fitted is the least-squares light, given the material of each sample.
+// fitted is the least-squares light, given the material of each sample; its
+// spread is left to measure.
 func (g *grid) fitted(class *[side * side]uint8, levels int) light {
 	products := g.all
-	var count, sum [3]float64   // of the samples of each level
-	var cross [3][terms]float64 // sums of the terms at its samples
-	var right [terms]float64    // sums of the terms times the samples
-	for i, v := range g.z {
-		t, c := &g.terms[i], class[i]
-		if c >= 3 {
-			add(&products, t, -1)
-			continue
+	var count, sum [outlier]float64   // of the samples of each level
+	var cross [outlier][terms]float64 // sums of the terms at its samples
+	var right [terms]float64          // sums of the terms times the samples
+	for row := range side {
+		var ones, values [outlier + 1]sums
+		var out powers
+		for col, v := range g.z[row*side:][:side] {
+			c := class[row*side+col] & 3
+			x, xx, x4 := g.at[col], g.square[col], g.fourth[col]
+			n, s := &ones[c], &values[c]
+			n[0], n[1], n[2], n[3] = n[0]+1, n[1]+x, n[2]+xx, n[3]+x4
+			s[0], s[1], s[2], s[3] = s[0]+v, s[1]+x*v, s[2]+xx*v, s[3]+x4*v
+			if c == outlier {
+				out.add(x)
+			}
 		}
-		count[c]++
-		sum[c] += v
-		for j, x := range t {
-			cross[c][j] += x
-			right[j] += x * v
+		y := g.at[row]
+		if out[0] > 0 {
+			out.products(&products, y, -1)
+		}
+		for c := range outlier {
+			count[c] += ones[c][0]
+			sum[c] += values[c][0]
+			ones[c].terms(&cross[c], y, 1)
+			values[c].terms(&right, y, 1)
 		}
 	}
 	var a [unknowns][unknowns + 1]float64 // normal equations, right-hand side last; the upper half
@@ -106,16 +169,47 @@ func (g *grid) fitted(class *[side * side]uint8, levels int) light {
 	x := solved(&a, levels+terms)
 	copy(l.level[:], x[:levels])
 	copy(l.surface[:], x[levels:])
+	return l
+}
+
+// improved sorts the samples under the light l into materials and fits it to
+// them anew, at most so often.
+func (g *grid) improved(l light, times int, copper Tone) light {
+	levels := 2
+	if copper == Bright {
+		levels = 3 // pads and legend are brighter still
+	}
+	var rest [side * side]float64
+	var class, last [side * side]uint8
+	for range times {
+		low, high := g.rest(&l, &rest)
+		k := split(&rest, low, high, &class, levels, copper)
+		l = g.fitted(&class, k)
+		if class == last {
+			break
+		}
+		last = class
+	}
+	g.measure(&l, &class)
+	return l
+}
+
+// measure sets the spread of l, from the samples of the lower two levels.
+func (g *grid) measure(l *light, class *[side * side]uint8) {
+	var rest [side * side]float64
+	g.rest(l, &rest)
 	var squares, n float64
-	for i, v := range g.z {
-		if class[i] < 2 {
-			d := v - l.at(&g.terms[i]) - l.level[class[i]]
+	for i, v := range rest {
+		if c := class[i]; c < 2 {
+			d := v - l.level[c]
 			squares, n = squares+d*d, n+1
 		}
 	}
 	l.spread = math.Sqrt(squares / max(n, 1))
-	return l
 }
+
+// unknowns of a fit, at most: three levels and the terms.
+const unknowns = outlier + terms
 
 // solved is the solution of the first n of the normal equations, whose upper
 // half is filled.
@@ -141,98 +235,4 @@ func solved(a *[unknowns][unknowns + 1]float64, n int) (x [unknowns]float64) {
 		x[j] = a[j][unknowns] / a[j][j]
 	}
 	return x
-}
-
-// bins of the histogram that split cuts.
-const bins = 96
-
-// split sorts the samples into materials by Otsu's method, rising, and returns
-// how many: with levels 3 a third is taken only if it explains most of what
-// two leave over. The twentieth at the laminate's far end is left out as
-// outliers: drilled holes and shadow, or glare where laminate is bright.
-func split(rest *[side * side]float64, class *[side * side]uint8, levels int, copper Tone) int {
-	low, high := slices.Min(rest[:]), slices.Max(rest[:])
-	n := histogram(rest, low, high)
-	if width := (high - low) / bins; copper == Bright {
-		low += width * float64(sort.Search(bins, func(b int) bool { return n[0][b+1] > float64(len(rest))/20 }))
-	} else {
-		high -= width * float64(bins-sort.Search(bins, func(b int) bool { return n[0][b] >= float64(len(rest))*19/20 }))
-	}
-	n = histogram(rest, low, high)
-	k, cut := otsu(&n, levels)
-	width := (high - low + 1e-9) / bins
-	for i, v := range rest {
-		class[i] = 0
-		for _, c := range cut {
-			if v >= low+width*float64(c) {
-				class[i]++
-			}
-		}
-		if v < low || v > high {
-			class[i] = outlier
-		}
-	}
-	return k
-}
-
-// histogram holds running totals below each bin of the samples from low to
-// high: their number, sum and sum of squares.
-func histogram(rest *[side * side]float64, low, high float64) (t [3][bins + 1]float64) {
-	perWidth := bins / (high - low + 1e-9)
-	for _, v := range rest {
-		if v < low || v > high {
-			continue
-		}
-		b := min(int((v-low)*perWidth), bins-1) + 1
-		t[0][b]++
-		t[1][b] += v
-		t[2][b] += v * v
-	}
-	for k := range t {
-		for b := range bins {
-			t[k][b+1] += t[k][b]
-		}
-	}
-	return t
-}
-
-// otsu cuts a histogram where the sum of squares within the parts is least.
-func otsu(t *[3][bins + 1]float64, levels int) (k int, cut [2]int) {
-	within := func(from, to int) float64 { // sum of squares about the mean of bins [from, to)
-		n, sum := t[0][to]-t[0][from], t[1][to]-t[1][from]
-		if n == 0 {
-			return 0
-		}
-		return t[2][to] - t[2][from] - sum*sum/n
-	}
-	two := math.Inf(1)
-	k, cut = 2, [2]int{bins, bins}
-	var below, above [bins]float64 // within the bins on either side of a cut
-	for b := 1; b < bins; b++ {
-		below[b], above[b] = within(0, b), within(b, bins)
-		if w := below[b] + above[b]; w < two {
-			two, cut[0] = w, b
-		}
-	}
-	if levels < 3 {
-		return k, cut
-	}
-	// What lies outside two cuts only grows as they close in, and what lies
-	// between as they part: nothing that is skipped could be the least.
-	three, from := 0.4*two, 2
-	for b := 1; b < bins && below[b] < three; b++ {
-		for from = max(from, b+1); from < bins && below[b]+above[from] >= three; {
-			from++
-		}
-		for c := from; c < bins; c++ {
-			inner := below[b] + within(b, c)
-			if inner >= three {
-				break
-			}
-			if w := inner + above[c]; w < three {
-				three, k, cut = w, 3, [2]int{b, c}
-			}
-		}
-	}
-	return k, cut
 }

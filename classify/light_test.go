@@ -13,7 +13,7 @@ func TestOtsuFindsTheBestCuts(t *testing.T) {
 	for i := range rest {
 		rest[i] = []float64{0, 1, 2.5}[r.IntN(3)] + r.NormFloat64()*0.15
 	}
-	h := histogram(&rest, -1, 4)
+	h := histogram(&rest, -1, 4, new([side * side]uint8))
 	part := func(from, to int) float64 {
 		n, sum := h[0][to]-h[0][from], h[1][to]-h[1][from]
 		return h[2][to] - h[2][from] - sum*sum/max(n, 1)
@@ -40,12 +40,17 @@ func TestFitFindsLightAndLevels(t *testing.T) {
 	var class [side * side]uint8
 	for i := range g.z {
 		class[i] = uint8(i / 7 % 2)
-		g.z[i] = want.at(&g.terms[i]) + want.level[class[i]]
+		g.z[i] = want.level[class[i]]
+		x, y := g.at[i%side], g.at[i/side]
+		for j, v := range [terms]float64{x, y, x * x, x * y, y * y, (x*x + y*y) * (x*x + y*y)} {
+			g.z[i] += want.surface[j] * v
+		}
 		if i%11 == 0 {
 			class[i], g.z[i] = outlier, 9
 		}
 	}
 	got := g.fitted(&class, 2)
+	g.measure(&got, &class)
 	for j := range terms {
 		if math.Abs(got.surface[j]-want.surface[j]) > 1e-3 {
 			t.Errorf("surface %v; want %v", got.surface, want.surface)

@@ -116,7 +116,7 @@ func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) 
 		if p.align {
 			l.place, l.quality, fault = g.aligner.register(s, px)
 		} else if fault = g.aligner.fill(s, px); fault == nil {
-			l.quality = g.aligner.likeness(s, &l.place)
+			l.quality = g.aligner.likeness(s, &l.place, 1)
 		}
 		if first := best.quality == -2; first || err != nil && fault == nil || (err == nil) == (fault == nil) && l.quality > best.quality {
 			best, err = l, fault
@@ -135,19 +135,19 @@ func (s *layers) fetch(p *place, px, golden inspector.Pixels, plate bool) (inspe
 		copy(s.warped, golden.Data)
 		border = gocv.BorderTransparent
 	}
-	to := px
+	to, pixels := px, p.pixels(px.Width, px.Height)
 	to.Data = s.warped
+	if plate { // no values between its two
+		lay(to.Data, px.Data, px.Width, px.Height, pixels)
+		return to, nil
+	}
 	m := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
 	defer m.Close()
-	for i, v := range p.pixels(px.Width, px.Height) {
+	for i, v := range pixels {
 		m.SetDoubleAt(i/3, i%3, v)
 	}
-	how := gocv.InterpolationLinear
-	if plate { // no values between its two
-		how = gocv.InterpolationNearestNeighbor
-	}
 	return to, convert("align", px, to, func(src gocv.Mat, dst *gocv.Mat) error {
-		return gocv.WarpAffineWithParams(src, dst, m, image.Pt(px.Width, px.Height), how|gocv.WarpInverseMap, border, color.RGBA{})
+		return gocv.WarpAffineWithParams(src, dst, m, image.Pt(px.Width, px.Height), gocv.InterpolationLinear|gocv.WarpInverseMap, border, color.RGBA{})
 	})
 }
 

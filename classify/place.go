@@ -40,6 +40,14 @@ func (p *place) inverse() (place, bool) {
 	return place{a, b, -a*p[2] - b*p[5], c, d, -c*p[2] - d*p[5]}, true
 }
 
+// single is p in single precision.
+func (p *place) single() (q [6]float32) {
+	for k, v := range p {
+		q[k] = float32(v)
+	}
+	return q
+}
+
 // reach is how far p moves the corner that it moves most, in pixels of a
 // picture of w x h.
 func (p *place) reach(w, h int) float64 {

@@ -40,63 +40,43 @@ func Plate(dst []byte, p inspector.Pixels, copper Tone) error {
 	case copper != Dark && copper != Bright:
 		return fmt.Errorf("plate: copper %q; want %q or %q", copper, Dark, Bright)
 	}
-	out, err := gocv.NewMatFromBytes(p.Height, p.Width, gocv.MatTypeCV8UC1, dst)
-	if err != nil {
-		return fmt.Errorf("plate: wrap destination: %w", err)
+	s := scratch{plate: dst}
+	p = s.pack(p)
+	if p.Channels == 3 {
+		var err error
+		if p, err = s.toGrey(p); err != nil {
+			return fmt.Errorf("plate: %w", err)
+		}
 	}
-	defer out.Close()
-	grey := gocv.NewMat()
-	defer grey.Close()
-	if err := toGrey(p, &grey); err != nil {
-		return err
-	}
-	s, err := sample(grey)
-	if err != nil {
-		return err
-	}
-	if s.twoValued() {
+	_, err := s.toPlate(p, copper)
+	return err
+}
+
+// toPlate is Plate in the scratch's memory, for grey pictures without gaps.
+func (s *scratch) toPlate(grey inspector.Pixels, copper Tone) (inspector.Pixels, error) {
+	out := grey
+	s.plate = room(s.plate, len(grey.Data))
+	out.Data = s.plate
+	if taken := sample(grey); taken.twoValued() {
 		kind := gocv.ThresholdBinary
 		if copper == Bright {
 			kind = gocv.ThresholdBinaryInv
 		}
-		gocv.Threshold(grey, &out, 127, 255, kind)
-		return nil
+		return out, convert("plate: cut", grey, out, func(src gocv.Mat, dst *gocv.Mat) error {
+			gocv.Threshold(src, dst, 127, 255, kind)
+			return nil
+		})
 	}
-	if err := gocv.GaussianBlur(grey, &grey, image.Pt(3, 3), 0, 0, gocv.BorderReplicate); err != nil {
-		return fmt.Errorf("plate: smooth: %w", err)
+	smooth := grey
+	s.smooth = room(s.smooth, len(grey.Data))
+	smooth.Data = s.smooth
+	if err := convert("plate: smooth", grey, smooth, func(src gocv.Mat, dst *gocv.Mat) error {
+		return gocv.GaussianBlur(src, dst, image.Pt(3, 3), 0, 0, gocv.BorderReplicate)
+	}); err != nil {
+		return out, err
 	}
-	if s, err = sample(grey); err != nil {
-		return err
-	}
-	return s.compare(grey, &out, copper)
-}
-
-// toGrey fills grey with p; grey owns its bytes.
-func toGrey(p inspector.Pixels, grey *gocv.Mat) error {
-	kind, data := gocv.MatTypeCV8UC1, p.Data
-	if p.Channels == 3 {
-		kind = gocv.MatTypeCV8UC3
-	}
-	if row := p.Width * p.Channels; p.Stride != row { // OpenCV through GoCV takes no stride: close the gaps
-		data = make([]byte, 0, row*p.Height)
-		for y := range p.Height {
-			data = append(data, p.Data[y*p.Stride:y*p.Stride+row]...)
-		}
-	}
-	src, err := gocv.NewMatFromBytes(p.Height, p.Width, kind, data)
-	if err != nil {
-		return fmt.Errorf("plate: wrap picture: %w", err)
-	}
-	defer src.Close()
-	if p.Channels == 1 {
-		err = src.CopyTo(grey)
-	} else {
-		err = gocv.CvtColor(src, grey, gocv.ColorBGRToGray)
-	}
-	if err != nil {
-		return fmt.Errorf("plate: to grey: %w", err)
-	}
-	return nil
+	taken := sample(smooth)
+	return out, taken.compare(smooth, out, copper)
 }
 
 // side is the number of samples, and of light's cells, along each edge.
@@ -105,21 +85,17 @@ const side = 40
 // samples are side*side grey values, one from each cell of a grid.
 type samples [side * side]byte
 
-func sample(m gocv.Mat) (s samples, err error) {
-	grey, err := m.DataPtrUint8()
-	if err != nil {
-		return s, fmt.Errorf("plate: read grey picture: %w", err)
-	}
-	w, h := m.Cols(), m.Rows()
+func sample(grey inspector.Pixels) (s samples) {
+	w, h := grey.Width, grey.Height
 	for j := range side {
 		for i := range side {
 			// Off-centre by turns, so that a regular pattern on the board does not alias.
 			y := (4*j + 1 + (i*7+j)%3) * h / (4 * side)
 			x := (4*i + 1 + (i+j*5)%3) * w / (4 * side)
-			s[j*side+i] = grey[y*w+x]
+			s[j*side+i] = grey.Data[y*w+x]
 		}
 	}
-	return s, nil
+	return s
 }
 
 // twoValued reports whether nearly all samples are black or white, and both occur.
@@ -136,66 +112,50 @@ func (s *samples) twoValued() bool {
 	return black+white >= len(s)*9/10 && min(black, white) > 0
 }
 
-// compare fits the light and compares every pixel of grey with its threshold.
-func (s *samples) compare(grey gocv.Mat, out *gocv.Mat, copper Tone) error {
+// compare fits the light and writes to out how every pixel of grey compares
+// with its threshold.
+func (s *samples) compare(grey, out inspector.Pixels, copper Tone) error {
 	var cells [side * side]byte
 	if err := s.thresholds(&cells, copper); err != nil {
 		return err
 	}
-	coarse, err := gocv.NewMatFromBytes(side, side, gocv.MatTypeCV8UC1, cells[:])
-	if err != nil {
-		return fmt.Errorf("plate: wrap thresholds: %w", err)
-	}
-	defer coarse.Close()
-	limit := gocv.NewMat()
-	defer limit.Close()
 	kind := gocv.CompareGT // laminate is the brighter
 	if copper == Bright {
 		kind = gocv.CompareLE
 	}
-	for _, err := range []error{
-		gocv.Resize(coarse, &limit, image.Pt(grey.Cols(), grey.Rows()), 0, 0, gocv.InterpolationLinear),
-		gocv.Compare(grey, limit, out, kind),
-	} {
-		if err != nil {
-			return fmt.Errorf("plate: compare with light: %w", err)
-		}
+	coarse := inspector.Pixels{Width: side, Height: side, Channels: 1, Stride: side, Data: cells[:]}
+	if err := convert("plate: spread the light", coarse, out, func(src gocv.Mat, limit *gocv.Mat) error {
+		return gocv.Resize(src, limit, image.Pt(out.Width, out.Height), 0, 0, gocv.InterpolationLinear)
+	}); err != nil {
+		return err
 	}
-	return nil
+	return convert("plate: compare with light", grey, out, func(src gocv.Mat, limit *gocv.Mat) error {
+		return gocv.Compare(src, *limit, limit, kind)
+	})
 }
 
 // thresholds fills cells with the grey level between laminate and copper. It
 // starts from flat light and from light that explains all it can, because each
-// alone fails on some boards, and keeps the fit that explains the samples best.
+// alone fails on some boards, and goes on with the fit that explains the samples
+// best.
 func (s *samples) thresholds(cells *[side * side]byte, copper Tone) error {
-	var g grid // on the stack: 90 KB
+	var g grid // on the stack: 14 KB
 	g.fill(s)
-	levels := 2
-	if copper == Bright {
-		levels = 3 // pads and legend are brighter still
-	}
 	var best light
-	var class, last [side * side]uint8
-	for _, start := range []light{{}, g.fitted(&class, 1)} {
-		for range 5 {
-			rest := g.rest(&start)
-			k := split(&rest, &class, levels, copper)
-			start = g.fitted(&class, k)
-			if class == last {
-				break
-			}
-			last = class
-		}
-		if best.levels == 0 || start.contrast() > best.contrast() {
-			best = start
+	for _, start := range []light{{}, g.fitted(new([side * side]uint8), 1)} {
+		if l := g.improved(start, 3, copper); best.levels == 0 || l.contrast() > best.contrast() {
+			best = l
 		}
 	}
+	best = g.improved(best, 2, copper)
 	if best.contrast() < 4 || best.level[1]-best.level[0] < 0.1 { // a bell curve, cut in two, reaches 2.7
 		return errContrast
 	}
 	middle := (math.Exp(best.level[0]) + math.Exp(best.level[1])) / 2
 	for i := range cells {
-		cells[i] = byte(min(max(middle*math.Exp(best.at(&g.terms[i]))-4, 0), 254))
+		a, b, c, d := g.row(&best, i/side)
+		col := i % side
+		cells[i] = byte(min(max(middle*math.Exp(g.at[col]*a+g.square[col]*b+g.fourth[col]*c+d)-4, 0), 254))
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ type preparer struct {
 // scratch is the memory of one input on its way; it grows to the largest
 // picture and is then reused.
 type scratch struct {
-	packed, grey, resized, plate, padded, tile []byte
+	packed, grey, resized, smooth, plate, padded, tile []byte
 
 	layers layers
 }
@@ -108,11 +108,7 @@ func (p *preparer) view(s *scratch, px inspector.Pixels) (_ inspector.Pixels, er
 		}
 	}
 	if p.model.Binarise {
-		s.plate = room(s.plate, px.Width*px.Height)
-		if err := Plate(s.plate, px, p.copper); err != nil {
-			return px, err
-		}
-		px.Data = s.plate
+		return s.toPlate(px, p.copper)
 	}
 	return px, nil
 }

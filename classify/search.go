@@ -47,7 +47,7 @@ func (a *aligner) tryHarder(s *layers, p place, quality float64) (place, float64
 	for _, t := range [][2]float64{{-4, 1}, {-2, 1}, {2, 1}, {4, 1}, {0, .97}, {0, 1.03}} {
 		base := a.turned(t[0], t[1])
 		q := coarse.search(s, &base)
-		if v := coarse.likeness(&q, s.px[len(a.levels)-1], s.seen); v > like {
+		if v := coarse.likeness(&q, s.px[len(a.levels)-1], 1); v > like {
 			best, like = q, v
 		}
 	}
@@ -72,7 +72,7 @@ func (a *aligner) lost(s *layers, quality float64) error {
 		}
 		base := a.turned(degrees, 1)
 		q := coarse.search(s, &base)
-		if coarse.likeness(&q, s.px[len(a.levels)-1], s.seen) >= found {
+		if coarse.likeness(&q, s.px[len(a.levels)-1], 1) >= found {
 			return &RegistrationError{fmt.Sprintf("the board lies turned by %.0f degrees; turn it round", degrees), quality}
 		}
 	}

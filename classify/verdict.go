@@ -32,6 +32,15 @@ func (l limits) of(class string) Limits {
 	return l.all
 }
 
+// lowest is the score below which a defect of any class passes.
+func (l limits) lowest() float32 {
+	lowest := l.all.Pass
+	for _, own := range l.class {
+		lowest = min(lowest, own.Pass)
+	}
+	return lowest
+}
+
 // rank is what one defect does to its board.
 type rank int
 
