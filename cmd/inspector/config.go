@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"inspector"
@@ -151,4 +152,9 @@ func (c Config) upstreamFolder() string {
 		return c.Upstream.Folder
 	}
 	return filepath.Join(c.Data, "upstream")
+}
+
+// address is that of the running appliance, unless another is given.
+func (c Config) address(given string) string {
+	return strings.TrimSuffix(cmp.Or(given, c.Web.URL, "http://"+c.Web.Listen), "/")
 }
