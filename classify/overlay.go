@@ -75,10 +75,15 @@ func (s *scratch) single(px inspector.Pixels) (inspector.Pixels, error) {
 
 // overlay chooses the golden board for px, puts it into the input, and gives
 // px as it lies over it.
-func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, error) {
+func (p *preparer) overlay(in *Input, px inspector.Pixels) (_ inspector.Pixels, err error) {
 	begun := time.Now()
-	shown := in.lie
+	shown := in.lie // what the input holds
 	in.lie = lie{golden: shown.golden, etch: shown.etch, place: home}
+	defer func() {
+		if err != nil {
+			in.lie.golden, in.lie.etch = shown.golden, shown.etch
+		}
+	}()
 	if p.goldens[0].aligner == nil {
 		return px, nil
 	}
@@ -87,7 +92,6 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (inspector.Pixels, er
 		return px, err
 	}
 	if in.lie, err = p.choose(&in.scratch.layers, single); err != nil {
-		in.lie.golden, in.lie.etch = shown.golden, shown.etch
 		return px, err
 	}
 	golden := &p.goldens[in.lie.golden]

@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 )
 
-// put makes the file hold data, or leaves it as it was: written beside it,
+// Put makes the file hold data, or leaves it as it was: written beside it,
 // synced, renamed, and the folder synced.
-func put(file string, data []byte) (err error) {
+func Put(file string, data []byte) (err error) {
 	dir, part := filepath.Dir(file), file+".part-"+rand.Text()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err

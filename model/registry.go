@@ -232,7 +232,7 @@ func (r *Registry) Apply(c Change) error {
 	next := append(slices.Clone(r.changes), c)
 	data, err := json.MarshalIndent(registryFile{next}, "", " ")
 	if err == nil {
-		err = put(r.file, data)
+		err = Put(r.file, data)
 	}
 	if err != nil {
 		return fmt.Errorf("model registry: nothing was changed: %w", err)

@@ -43,6 +43,7 @@ type backend struct {
 	parked  bool
 	redrive int
 	changes []ModelChange
+	chosen  []RecipeChange
 }
 
 func newBackend() *backend {
@@ -57,6 +58,7 @@ func newBackend() *backend {
 			{"sqs:sendMessage", 3, 34, 0}, {"a person's decision", 4, 5400, 0}},
 		Parts: []Part{
 			{"camera", OK, "delivering 10 pictures/s", ""}, {"model", OK, "warm, judged 0.2 s ago", ""},
+			{"recipe", OK, "bare-board, by the configuration", ""},
 			{"runtime", OK, "ONNX Runtime 1.24.3", ""}, {"disk", OK, "81 GB of 120 GB free", ""},
 			{"broker", OK, "embedded, 1 client", ""},
 			{"upstream", Degraded, "the bucket cannot be reached since 14:02", "check the network to s3.factory.example; nothing is lost, 12 boards wait"},
@@ -283,7 +285,7 @@ type site struct {
 func start(t *testing.T, change func(*Options)) site {
 	t.Helper()
 	b, logged := newBackend(), &safeBuffer{}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Registry: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
 	if change != nil {
 		change(&o)
 	}

@@ -130,6 +130,8 @@ func (s *Server) handler() *gin.Engine {
 	v1.POST("/executions/:id/redrive", s.postRedrive)
 	v1.GET("/models", s.getModels)
 	v1.POST("/models/:name/:action", s.postChange)
+	v1.GET("/recipe", s.getRecipe)
+	v1.PUT("/recipe", s.putRecipe)
 	v1.GET("/disagreements", s.getDisagreements)
 	v1.GET("/disagreements/:id/image", s.getDisagreementPicture)
 	return r

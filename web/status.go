@@ -66,7 +66,7 @@ const (
 )
 
 // A Part is one thing that can break, with what to do about it. The parts
-// named camera, model and disk decide whether the appliance is ready.
+// named camera, model, recipe and disk decide whether the appliance is ready.
 type Part struct {
 	Name   string `json:"name"` // camera, model, runtime, disk, broker, upstream, ...
 	State  State  `json:"state"`
@@ -86,7 +86,7 @@ type report struct {
 // nobody has seen working.
 func assess(s Status) report {
 	r := report{Status: s, Reasons: []Part{}}
-	for _, name := range []string{"camera", "model", "disk"} {
+	for _, name := range []string{"camera", "model", "recipe", "disk"} {
 		p := Part{Name: name, State: Down, Detail: "not reported yet", Remedy: "wait for the appliance to start; if it stays so, read its log"}
 		for _, have := range s.Parts {
 			if have.Name == name {

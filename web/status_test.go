@@ -11,13 +11,14 @@ func TestAssess(t *testing.T) {
 		parts []Part
 		want  []string // why not ready
 	}{
-		"all well":               {[]Part{part("camera", OK), part("model", OK), part("disk", OK)}, nil},
-		"degraded does its work": {[]Part{part("camera", Degraded), part("model", OK), part("disk", Degraded)}, nil},
-		"others do not matter":   {[]Part{part("camera", OK), part("model", OK), part("disk", OK), part("broker", Down), part("upstream", Down)}, nil},
-		"nothing reported":       {nil, []string{"camera", "model", "disk"}},
-		"one is missing":         {[]Part{part("camera", OK), part("disk", OK)}, []string{"model"}},
-		"one is down":            {[]Part{part("camera", OK), part("model", OK), part("disk", Down)}, []string{"disk"}},
-		"a state nobody knows":   {[]Part{part("camera", "fine"), part("model", ""), part("disk", OK)}, []string{"camera", "model"}},
+		"all well":               {[]Part{part("camera", OK), part("model", OK), part("recipe", OK), part("disk", OK)}, nil},
+		"degraded does its work": {[]Part{part("camera", Degraded), part("model", OK), part("recipe", OK), part("disk", Degraded)}, nil},
+		"others do not matter":   {[]Part{part("camera", OK), part("model", OK), part("recipe", OK), part("disk", OK), part("broker", Down), part("upstream", Down)}, nil},
+		"nothing reported":       {nil, []string{"camera", "model", "recipe", "disk"}},
+		"one is missing":         {[]Part{part("camera", OK), part("recipe", OK), part("disk", OK)}, []string{"model"}},
+		"one is down":            {[]Part{part("camera", OK), part("model", OK), part("recipe", OK), part("disk", Down)}, []string{"disk"}},
+		"no recipe in force":     {[]Part{part("camera", OK), part("model", OK), part("recipe", Down), part("disk", OK)}, []string{"recipe"}},
+		"a state nobody knows":   {[]Part{part("camera", "fine"), part("model", ""), part("recipe", OK), part("disk", OK)}, []string{"camera", "model"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := assess(Status{Parts: c.parts})

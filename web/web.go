@@ -20,7 +20,7 @@ var (
 	ErrNotFound    = errors.New("not found")              // 404
 	ErrConflict    = errors.New("already decided")        // 409: decided, or the same request with other content
 	ErrPicture     = errors.New("not a readable picture") // 422: nothing was accepted, there is nothing to judge
-	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model cannot be changed in this way
+	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model or the recipe cannot be changed in this way
 	ErrRefused     = errors.New("refused")                // 422: the model may not judge; who judged before goes on
 	ErrUnavailable = errors.New("cannot do this now")     // 503: ask again later
 )
@@ -117,6 +117,7 @@ type Options struct {
 	Desk       desk
 	Executions executions
 	Registry   registry
+	Recipes    recipes
 	Shadows    shadows
 	Log        *slog.Logger
 }

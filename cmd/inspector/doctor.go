@@ -65,7 +65,7 @@ func checkModel(ctx context.Context, c Config) (string, error) {
 		return "", err
 	}
 	words, refusals := j.words(), j.refusals()
-	errs := []error{j.Close()}
+	errs := []error{j.Close(), j.check("")}
 	for _, ref := range slices.SortedFunc(maps.Keys(refusals), byName) {
 		errs = append(errs, fmt.Errorf("%s: %w", ref, refusals[ref]))
 	}

@@ -47,9 +47,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 	id, runtime := h.judges.now("")
 	s := web.Status{
 		Version: revision, Started: h.started, Station: h.config.Station, Source: cam.Source,
-		Recipe: h.judges.recipe, Model: id, Runtime: runtime,
+		Recipe: h.judges.name(""), Model: id, Runtime: runtime,
 		Frames: web.Frames{Captured: cam.Captured, Dropped: cam.Dropped},
-		Parts:  []web.Part{h.cameraPart(cam), h.modelPart()},
+		Parts:  []web.Part{h.cameraPart(cam), h.modelPart(), h.recipePart()},
 	}
 	if !cam.Last.IsZero() {
 		age := cam.Age.Seconds()
@@ -112,6 +112,16 @@ func (h *health) modelPart() web.Part {
 	for _, ref := range slices.SortedFunc(maps.Keys(refusals), byName) {
 		p.State, p.Detail = web.Degraded, p.Detail+"; "+refusals[ref].Error()
 		p.Remedy = "mend the package as the reason says and promote it, or go on with the present one: inspector model rollback " + ref.Name
+	}
+	return p
+}
+
+// recipePart says which recipe judges boards that ask for none, and by whom.
+func (h *health) recipePart() web.Part {
+	p := web.Part{Name: "recipe", State: web.OK, Detail: h.judges.chosen()}
+	if err := h.judges.check(""); err != nil {
+		p.State, p.Detail = web.Down, err.Error()+"; boards that ask for no recipe are unsure"
+		p.Remedy = "put another in force with inspector recipe use NAME, or put its file back and restart"
 	}
 	return p
 }

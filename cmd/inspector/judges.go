@@ -2,19 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"inspector/classify"
 	"inspector/model"
-	"inspector/models"
 )
 
 // A session runs one model. Each runtime has one.
@@ -45,7 +39,8 @@ func (g *judge) label() string {
 // judges hold who judges by which recipe. All methods may be called from any
 // goroutine; what they give is for the line.
 type judges struct {
-	recipe   string // in force
+	recipe   string // of the configuration: in force until somebody puts another there
+	force    recipeLog
 	recipes  map[string]recipe
 	refs     map[string]model.Ref // of each recipe
 	registry *model.Registry
@@ -78,160 +73,6 @@ func (p place) of(still string) (*classify.Classifier, error) {
 	return p.perStill(p.name, p.recipe, still)
 }
 
-// openJudges reads the models and every recipe, and has each model that a
-// recipe names prove that it may judge. Given recipes stand beside those of the
-// configuration. If the version in production may not judge, the one before it
-// does, and health says so.
-func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judges, err error) {
-	j, err := readJudges(c, given)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]*judge{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, closeAll(maps.Values(found)))
-		}
-	}()
-	open := func(name, version string) (_ *judge, err error) {
-		key := name + "/" + version
-		if found[key] == nil {
-			var g *judge
-			if g, err = j.open(ctx, name, version); err == nil {
-				found[key] = g
-			}
-		}
-		return found[key], err
-	}
-	j.places, j.beside = map[string]place{}, map[string]place{}
-	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
-		g, err := j.first(open, j.refs[name])
-		if err != nil {
-			return nil, err
-		}
-		if j.places[name], err = j.place(name, g); err != nil {
-			return nil, err
-		}
-	}
-	return j, j.firstShadows(ctx, open)
-}
-
-// readJudges reads recipes and registry, without any model.
-func readJudges(c Config, given map[string]recipe) (*judges, error) {
-	simulated, err := simulatedRecipe(c.Simulated)
-	if err != nil {
-		return nil, err
-	}
-	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, embedded: c.Model.Folder == ""}
-	maps.Copy(j.recipes, given)
-	if c.Recipes != "" {
-		if err := j.readRecipes(c.Recipes); err != nil {
-			return nil, err
-		}
-	}
-	if err := errors.Join(j.check(""), j.checkTakt(c.Trigger.Takt)); err != nil {
-		return nil, err
-	}
-	usual, err := model.ParseRef(c.Model.Name)
-	if err != nil {
-		return nil, err
-	}
-	for name, r := range j.recipes {
-		j.refs[name] = usual
-		if r.Model != "" {
-			if j.refs[name], err = model.ParseRef(r.Model); err != nil {
-				return nil, fmt.Errorf("recipe %s: %w", name, err)
-			}
-		}
-	}
-	trust, err := model.ParseTrust(c.Model.TrustedKeys)
-	if err != nil {
-		return nil, fmt.Errorf("model.trusted_keys: %w", err)
-	}
-	j.open = func(ctx context.Context, name, version string) (*judge, error) {
-		p, err := j.registry.Load(name, version, trust)
-		if err != nil {
-			return nil, err
-		}
-		return openProven(ctx, j.registry, p, c.Model, j.shortest(name, c.Trigger.Takt))
-	}
-	j.registry, err = openRegistry(c)
-	return j, err
-}
-
-// shortest is the shortest takt limit of the recipes that name the model.
-func (j *judges) shortest(name string, usual time.Duration) time.Duration {
-	for recipe, r := range j.recipes {
-		if j.refs[recipe].Name == name && r.Takt > 0 {
-			usual = min(usual, r.Takt)
-		}
-	}
-	return usual
-}
-
-// openRegistry reads which versions there are and which are in force.
-func openRegistry(c Config) (*model.Registry, error) {
-	source := fs.FS(models.FS)
-	if c.Model.Folder != "" {
-		source = os.DirFS(c.Model.Folder)
-	}
-	return model.OpenRegistry(source, filepath.Join(c.Data, "models.json"))
-}
-
-// first opens what a reference stands for at the start. A version in
-// production that may not judge gives way to the one before it, and one that
-// the program no longer carries to the newest.
-func (j *judges) first(open func(name, version string) (*judge, error), ref model.Ref) (*judge, error) {
-	version, err := j.registry.Resolve(ref)
-	if err != nil {
-		return nil, err
-	}
-	if version == "" {
-		return nil, fmt.Errorf("model: nothing is %s; set it with inspector model shadow %s@VERSION", ref, ref.Name)
-	}
-	g, err := open(ref.Name, version)
-	if err == nil || ref.At != model.Production {
-		return g, err
-	}
-	others := j.registry.Former(ref.Name)
-	shipped, versionsErr := j.registry.Versions(ref.Name)
-	gone := j.embedded && versionsErr == nil && !slices.Contains(shipped, version)
-	if gone {
-		others = shipped[len(shipped)-1:]
-	}
-	for _, other := range others {
-		if g, otherErr := open(ref.Name, other); otherErr == nil {
-			if !gone {
-				j.refused[ref] = err
-			}
-			return g, nil
-		}
-	}
-	return nil, err
-}
-
-// firstShadows opens the shadows that the registry names. One that may not
-// judge is left out: nothing depends on it.
-func (j *judges) firstShadows(ctx context.Context, open func(name, version string) (*judge, error)) error {
-	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
-		ref := model.Ref{Name: j.refs[name].Name, At: model.Shadow}
-		version, err := j.registry.Resolve(ref)
-		if err == nil && version != "" && j.refused[ref] == nil {
-			var g *judge
-			if g, err = open(ref.Name, version); err == nil {
-				var p place
-				if p, err = j.place(name, g); err == nil {
-					j.beside[name] = p
-				}
-			}
-		}
-		if err != nil {
-			j.refused[ref] = err
-		}
-	}
-	return ctx.Err()
-}
-
 // place has the judge judge by the recipe.
 func (j *judges) place(name string, g *judge) (place, error) {
 	fixed, err := g.fixed(name, j.recipes[name])
@@ -248,9 +89,10 @@ func (j *judges) take(recipe string) (place, error) {
 	if err := j.check(recipe); err != nil {
 		return place{}, err
 	}
+	name := j.name(recipe)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	p := j.places[j.name(recipe)]
+	p := j.places[name]
 	p.held++
 	return p, nil
 }
@@ -272,13 +114,14 @@ func (p place) leave() error {
 }
 
 // now tells who judges by the recipe at present, and nothing more: it may
-// retire at any time.
+// retire at any time. Nobody judges by a recipe that is gone.
 func (j *judges) now(recipe string) (id, runtime string) {
+	name := j.name(recipe)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	p, ok := j.places[j.name(recipe)]
+	p, ok := j.places[name]
 	if !ok {
-		p = j.places[j.recipe]
+		return "", ""
 	}
 	return p.pkg.ID(), p.label()
 }

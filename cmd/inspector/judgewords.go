@@ -14,9 +14,10 @@ func byName(a, b model.Ref) int { return strings.Compare(a.String(), b.String())
 
 // words say who judges by the recipe in force, and how that was proven.
 func (j *judges) words() string {
+	name := j.name("")
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	p := j.places[j.recipe]
+	p := j.places[name]
 	if p.judge == nil {
 		return "nobody judges"
 	}
@@ -27,14 +28,15 @@ func (j *judges) words() string {
 	if p.proof.Stills > 0 {
 		proven += fmt.Sprintf(", %d golden stills", p.proof.Stills)
 	}
-	return fmt.Sprintf("%s judges on %s (%s, %.1f ms a board), recipe %s", p.pkg.ID(), p.label(), proven, float64(p.proof.P95.Microseconds())/1000, j.recipe)
+	return fmt.Sprintf("%s judges on %s (%s, %.1f ms a board), recipe %s", p.pkg.ID(), p.label(), proven, float64(p.proof.P95.Microseconds())/1000, name)
 }
 
 // unproven names who judges though its package brings no vectors; empty: none.
 func (j *judges) unproven() string {
+	name := j.name("")
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if p := j.places[j.recipe]; p.judge != nil && p.proof.Vectors == 0 {
+	if p := j.places[name]; p.judge != nil && p.proof.Vectors == 0 {
 		return p.pkg.ID()
 	}
 	return ""

@@ -19,21 +19,6 @@ import (
 	"inspector/classify"
 )
 
-// recipeCommand is inspector recipe learn and inspector recipe example.
-func recipeCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	name := ""
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
-	}
-	switch name {
-	case "learn":
-		return learnCommand(ctx, args, env, stdout, stderr)
-	case "example":
-		return exampleCommand(args, env, stdout, stderr)
-	}
-	return exit{2, errors.New("usage: inspector recipe learn --good FOLDER [--bad FOLDER] RECIPE.yaml, or inspector recipe example FOLDER")}
-}
-
 // A lesson is what inspector recipe learn is asked for.
 type lesson struct {
 	config    Config

@@ -155,8 +155,10 @@ var (
 )
 
 func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
-	if err := l.judges.check(j.trigger.Recipe); err != nil {
-		return l.recall(ctx, j.trigger, err)
+	if j.trigger.Recipe != "" { // else the board is there, whether or not a recipe is in force
+		if err := l.judges.check(j.trigger.Recipe); err != nil {
+			return l.recall(ctx, j.trigger, err)
+		}
 	}
 	j.trigger.At = time.Now()
 	j.deadline = j.trigger.At.Add(l.judges.takt(j.trigger.Recipe, l.mode.Takt))

@@ -40,6 +40,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
 
   inspector run [--config FILE]              the appliance; without FILE a simulated line
   inspector inspect [flags] IMAGE...         judge files: a table, or --json one object a line
+  inspector recipe list                      recipes, which one is in force, and who decided that
+  inspector recipe use RECIPE                let it judge boards that ask for no other, from the next on
   inspector recipe learn [flags] RECIPE      make a recipe from stills of good and bad boards
   inspector recipe example FOLDER            draw such stills, to try it
   inspector eval --data DIR [flags]          measure a model on boards whose defects are known

@@ -95,7 +95,7 @@ func parseOrder(action string, args []string, env func(string) string, stderr io
 	if o.config, err = loadConfig(*file, env); err != nil {
 		return o, exit{2, err}
 	}
-	o.address = strings.TrimSuffix(cmp.Or(o.address, o.config.Web.URL, "http://"+o.config.Web.Listen), "/")
+	o.address = o.config.address(o.address)
 	if action == "list" || action == "disagreements" {
 		if f.NArg() > 0 {
 			return o, exit{2, fmt.Errorf("model %s takes no %q", action, f.Arg(0))}

@@ -144,18 +144,13 @@ func parseRecipe(file string, text []byte) (r recipe, err error) {
 
 // faults says everything that is wrong with a recipe by itself; what depends
 // on the model or on the golden picture is found when it is put to use.
-func (r recipe) faults() (out []fault) {
-	want := func(ok bool, key, format string, args ...any) {
-		if !ok {
-			out = append(out, fault{key, fmt.Sprintf(format, args...)})
-		}
-	}
-	want(r.Copper == "" || r.Copper == classify.Dark || r.Copper == classify.Bright, "copper", "%q is unknown; want dark or bright", r.Copper)
+func (r recipe) faults() (f faults) {
+	f.want(r.Copper == "" || r.Copper == classify.Dark || r.Copper == classify.Bright, "copper", "%q is unknown; want dark or bright", r.Copper)
 	named := strings.Contains(r.Golden, "{name}")
-	want(len(r.Goldens) == 0 || r.Golden != "" && !named, "goldens", "more golden pictures need a first one in golden, without {name}")
-	want(r.Tolerance == "" || r.Golden != "" && !named, "tolerance", "it belongs to one golden picture: give it in golden, without {name}")
+	f.want(len(r.Goldens) == 0 || r.Golden != "" && !named, "goldens", "more golden pictures need a first one in golden, without {name}")
+	f.want(r.Tolerance == "" || r.Golden != "" && !named, "tolerance", "it belongs to one golden picture: give it in golden, without {name}")
 	check := func(key string, l limits) {
-		want(0 < l.Pass && l.Pass <= l.Fail && l.Fail < 1, key, "fail %v and pass %v; want 0 < pass <= fail < 1", l.Fail, l.Pass)
+		f.want(0 < l.Pass && l.Pass <= l.Fail && l.Fail < 1, key, "fail %v and pass %v; want 0 < pass <= fail < 1", l.Fail, l.Pass)
 	}
 	if r.Limits != nil {
 		check("limits", *r.Limits)
@@ -163,10 +158,10 @@ func (r recipe) faults() (out []fault) {
 	for _, class := range slices.Sorted(maps.Keys(r.Classes)) {
 		check("classes."+class, r.Classes[class])
 	}
-	want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
-	want(0 <= r.etch() && r.etch() <= classify.MostEtch, "etch", "%d; want 0 to %d pixels", r.etch(), classify.MostEtch)
-	want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
-	return out
+	f.want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
+	f.want(0 <= r.etch() && r.etch() <= classify.MostEtch, "etch", "%d; want 0 to %d pixels", r.etch(), classify.MostEtch)
+	f.want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
+	return f
 }
 
 func (r recipe) etch() int {

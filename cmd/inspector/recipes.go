@@ -24,7 +24,7 @@ func (j *judges) readRecipes(dir string) error {
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		r, err := readRecipe(file)
-		if !regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`).MatchString(name) {
+		if !recipeName.MatchString(name) {
 			err = fmt.Errorf("recipe %q: want 1 to 64 letters, digits, dots, - or _ as its name", file)
 		}
 		errs = append(errs, err)
@@ -79,13 +79,23 @@ func (g *judge) perStill(recipe string, r recipe, still string) (*classify.Class
 	return c, nil
 }
 
+// recipeName is what a recipe may be called.
+var recipeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
 // name gives the recipe in force for an empty name.
-func (j *judges) name(recipe string) string { return cmp.Or(recipe, j.recipe) }
+func (j *judges) name(recipe string) string {
+	if recipe != "" {
+		return recipe
+	}
+	c, _ := j.force.last()
+	return cmp.Or(c.To, j.recipe)
+}
 
 // check reports whether there is such a recipe; empty is the one in force.
 func (j *judges) check(recipe string) error {
-	if _, ok := j.recipes[j.name(recipe)]; !ok {
-		return &unknownRecipeError{j.name(recipe), slices.Sorted(maps.Keys(j.recipes))}
+	name := j.name(recipe)
+	if _, ok := j.recipes[name]; !ok {
+		return &unknownRecipeError{name, recipe == "", slices.Sorted(maps.Keys(j.recipes))}
 	}
 	return nil
 }
@@ -107,10 +117,14 @@ func (j *judges) checkTakt(most time.Duration) error {
 }
 
 type unknownRecipeError struct {
-	name  string
-	known []string
+	name    string
+	inForce bool // nobody asked for it: it is the one in force
+	known   []string
 }
 
 func (e *unknownRecipeError) Error() string {
+	if e.inForce {
+		return fmt.Sprintf("recipe %q is in force, and is not there any more; put another in force, of %s", e.name, strings.Join(e.known, ", "))
+	}
 	return fmt.Sprintf("there is no recipe %q; the recipes are %s", e.name, strings.Join(e.known, ", "))
 }

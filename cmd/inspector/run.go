@@ -113,7 +113,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	}
 	page := web.New(web.Options{
 		Listen: c.Web.Listen, Token: token, Wait: c.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Shadows: back, Log: log,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Recipes: back, Shadows: back, Log: log,
 	})
 	address, err := page.Listen()
 	if err != nil {

@@ -392,7 +392,7 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 		Width: j.frame.Pixels.Width, Height: j.frame.Pixels.Height, Timings: r.Timings,
 	}
 	if p := j.place.Load(); p != nil {
-		i.Model, i.Runtime = p.pkg.ID(), p.label()
+		i.Recipe, i.Model, i.Runtime = p.name, p.pkg.ID(), p.label()
 	} else { // nobody has judged it
 		i.Model, i.Runtime = l.judges.now(j.trigger.Recipe)
 	}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/model"
+	"inspector/notify"
+)
+
+// A fault is one thing wrong with a configuration, and where.
+type fault struct {
+	key string // camera.period; empty for faults of the syntax
+	msg string
+}
+
+// faults are things wrong with a configuration or a recipe.
+type faults []fault
+
+func (f *faults) want(ok bool, key, format string, args ...any) {
+	if !ok {
+		*f = append(*f, fault{key, fmt.Sprintf(format, args...)})
+	}
+}
+
+func (f *faults) oneOf(key, have string, allowed ...string) {
+	f.want(slices.Contains(allowed, have), key, "%q is unknown; want one of %s", have, strings.Join(allowed, ", "))
+}
+
+// faults says everything that is wrong; it cannot repair.
+func (c Config) faults() (f faults) {
+	f.want(c.Data != "", "data", "a directory is required")
+	level := regexp.MustCompile(`^[A-Za-z0-9_]{1,40}$`)
+	for _, l := range [][2]string{{"station.site", c.Station.Site}, {"station.line", c.Station.Line}, {"station.device", c.Station.Device}} {
+		f.want(level.MatchString(l[1]), l[0], "%q: want 1 to 40 letters, digits or _ (it becomes part of topics and keys)", l[1])
+	}
+	positive := map[string]time.Duration{
+		"camera.period": c.Camera.Period, "camera.max_age": c.Camera.MaxAge, "camera.open_timeout": c.Camera.OpenTimeout,
+		"camera.read_timeout": c.Camera.ReadTimeout, "trigger.interval": c.Trigger.Interval, "trigger.takt": c.Trigger.Takt, "evidence.keep": c.Evidence.Keep,
+	}
+	for _, key := range slices.Sorted(maps.Keys(positive)) {
+		f.want(positive[key] > 0, key, "%v is not positive; want a duration such as 500ms or 2s", positive[key])
+	}
+	k := camera.Config{Source: c.Camera.Source, Draw: func(uint64) (inspector.Pixels, string, error) { return inspector.Pixels{}, "", nil }}
+	err := k.Validate()
+	f.want(c.Camera.Source != "", "camera.source", "a source is required: simulated, a device, file, folder or address")
+	f.want(c.Camera.Source == "" || err == nil, "camera.source", "%v", err)
+	f.oneOf("trigger.mode", c.Trigger.Mode, "free-run", "interval", "external")
+	f.want(c.Recipe != "", "recipe", "a recipe is required")
+	f.want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
+	f.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	f.oneOf("log.format", c.Log.Format, "text", "json")
+	f.oneOf("simulated.style", c.Simulated.Style, "photo", "plate")
+	f.want(c.Simulated.DefectRate >= 0 && c.Simulated.DefectRate <= 1, "simulated.defect_rate", "%v is not within 0 to 1", c.Simulated.DefectRate)
+	c.Model.addFaults(&f)
+	c.addMessagingFaults(&f)
+	c.addUpstreamFaults(&f)
+	c.addFileFaults(&f)
+	return f
+}
+
+func (c ModelConfig) addFaults(f *faults) {
+	f.oneOf("model.runtime", c.Runtime, "auto", "onnxruntime", "onnx-go", "remote")
+	f.want(c.Runtime != "remote" || c.Remote != "", "model.remote", "it is required for runtime remote: the model's address, such as http://HOST:8000/v2/models/pcb")
+	f.oneOf("model.variant", c.Variant, model.FP32, model.INT8, "auto")
+	_, err := model.ParseTrust(c.TrustedKeys)
+	f.want(err == nil, "model.trusted_keys", "%v", err)
+	_, err = model.ParseRef(c.Name)
+	f.want(err == nil, "model.name", "%v", err)
+	f.want(c.ShadowKeep >= 0 && c.ShadowKeep <= 100_000, "model.shadow_keep", "%d is not within 0 to 100000", c.ShadowKeep)
+	f.want(c.Threads >= 1 && c.Threads <= 64, "model.threads", "%d is not within 1 to 64", c.Threads)
+	f.want(c.Sessions >= 0 && c.Sessions <= 64, "model.sessions", "%d is not within 0 to 64", c.Sessions)
+}
+
+func (c Config) addMessagingFaults(f *faults) {
+	if c.MQTT.Broker == "embedded" {
+		open := notify.BrokerConfig{Listen: c.MQTT.Listen, UsersFile: c.MQTT.UsersFile}.Validate()
+		f.want(hostPort(c.MQTT.Listen), "mqtt.listen", "%q is not host:port", c.MQTT.Listen)
+		f.want(!hostPort(c.MQTT.Listen) || open == nil, "mqtt.listen", "%s", strings.TrimPrefix(fmt.Sprint(open), "mqtt.listen: "))
+	} else {
+		err := c.messaging(notify.Topics{}).Validate()
+		f.want(err == nil, "mqtt.broker", "%v", err)
+	}
+	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
+	f.want(err == nil, "mqtt.root", "%v", err)
+	f.want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)
+	everywhere := slices.ContainsFunc([]string{"0.0.0.0:", "[::]:", ":"}, func(host string) bool { return strings.HasPrefix(c.Web.Listen, host) })
+	f.want(c.Web.URL != "" || !everywhere, "web.url", "it is required when web.listen is %s: how do others reach the page?", c.Web.Listen)
+}
+
+func (c Config) addUpstreamFaults(f *faults) {
+	u := c.Upstream
+	f.oneOf("upstream.kind", u.Kind, "folder", "aws")
+	f.want(u.Kind != "aws" || u.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")
+	f.want(u.Prefix != "", "upstream.prefix", "a prefix of object keys is required")
+	f.want(u.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or with kind folder the name of a folder of messages")
+	f.want(u.Kind != "aws" || strings.HasPrefix(u.QueueURL, "http"), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", u.QueueURL)
+}
+
+// addFileFaults finds files and folders that are named and not there.
+func (c Config) addFileFaults(f *faults) {
+	for _, named := range [][2]string{
+		{"mqtt.users_file", c.MQTT.UsersFile}, {"mqtt.password_file", c.MQTT.PasswordFile}, {"mqtt.ca_file", c.MQTT.CAFile}, {"mqtt.cert_file", c.MQTT.CertFile},
+		{"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes},
+	} {
+		if named[1] != "" {
+			_, err := os.Stat(named[1])
+			f.want(err == nil, named[0], "%v; create it or leave the key out", err)
+		}
+	}
+}
+
+func hostPort(s string) bool {
+	_, _, err := net.SplitHostPort(s)
+	return err == nil
+}
