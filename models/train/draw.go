@@ -12,6 +12,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -35,6 +36,7 @@ func main() {
 	n := flag.Int("n", 100, "pairs to draw")
 	seed := flag.Uint64("seed", 1, "of the first board; give held-out pairs one far away")
 	usual := flag.Bool("usual", false, "draw what the simulated line shows instead of the whole range for training")
+	style := flag.String("style", "", "with -usual, only plate or photo")
 	good := flag.Float64("good", 0.2, "share of pairs without a defect")
 	share := flag.Float64("laid", 0, "share of pairs that are laid over their golden board, as the appliance does before the model")
 	var set source
@@ -56,7 +58,7 @@ func main() {
 	case *from != "":
 		err = write(*out, laid(worse(*from, *trial, *n, max(*every, 1)), *share, *seed))
 	default:
-		err = write(*out, laid(draw(*n, *seed, *usual, *good), *share, *seed))
+		err = write(*out, laid(draw(*n, *seed, *usual, board.Style(*style), *good), *share, *seed))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "draw:", err)
@@ -115,8 +117,9 @@ func packed(plate []byte) []byte {
 	return bits
 }
 
-// draw sends n pairs, in order, four of each board.
-func draw(n int, seed uint64, usual bool, good float64) <-chan pair {
+// draw sends n pairs, in order, four of each board; usual ones of only one
+// style, if it is not empty.
+func draw(n int, seed uint64, usual bool, only board.Style, good float64) <-chan pair {
 	const batch = 4
 	groups := make(chan chan pair, runtime.GOMAXPROCS(0))
 	go func() {
@@ -138,6 +141,9 @@ func draw(n int, seed uint64, usual bool, good float64) <-chan pair {
 					style := board.Plate
 					if routed && i%2 == 1 {
 						style = board.Photo
+					}
+					if usual {
+						style = cmp.Or(only, style)
 					}
 					group <- drawn(b, style, r, usual, good)
 				}

@@ -24,7 +24,7 @@ func TestDrawnPairsAreWhatTrainingReads(t *testing.T) {
 	var first []byte
 	for range 2 {
 		dir := t.TempDir()
-		if err := write(dir, draw(n, 7, false, 0)); err != nil {
+		if err := write(dir, draw(n, 7, false, "", 0)); err != nil {
 			t.Fatal(err)
 		}
 		pairs, err := os.ReadFile(filepath.Join(dir, "pairs.bin"))
@@ -174,7 +174,7 @@ func TestLaidPairs(t *testing.T) {
 	}
 	raw := make(map[bool]int)
 	for _, share := range []float64{0, 1} {
-		for p := range laid(draw(8, 11, false, 0), share, 1) {
+		for p := range laid(draw(8, 11, false, "", 0), share, 1) {
 			if p.err != nil {
 				t.Fatal(p.err)
 			}
@@ -203,7 +203,7 @@ func TestLaidPairs(t *testing.T) {
 // trial changes the plate it says and not the other one.
 func TestWorsePairs(t *testing.T) {
 	dir := t.TempDir()
-	if err := write(dir, draw(2, 7, true, 0)); err != nil {
+	if err := write(dir, draw(2, 7, true, "", 0)); err != nil {
 		t.Fatal(err)
 	}
 	var before []pair
