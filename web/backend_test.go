@@ -186,6 +186,7 @@ func judge(img image.Image) inspector.Inspection {
 	case !found.Empty():
 		box := inspector.Box{Left: float32(found.Min.X - 6), Top: float32(found.Min.Y - 6), Right: float32(found.Max.X + 6), Bottom: float32(found.Max.Y + 6)}
 		i.Verdict, i.Reason, i.Score = inspector.Fail, "spurious copper 0.93 is at or above 0.60", .93
+		i.Lay = &inspector.Registration{Quality: .97, Right: -2.13, Down: .5, Turn: .25, Scale: 1, Etch: -1}
 		i.Defects = []inspector.Defect{{Class: "spurious copper", Score: .93, Box: box}}
 	}
 	return i

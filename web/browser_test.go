@@ -147,6 +147,7 @@ func TestPageDecides(t *testing.T) {
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#rows tr:nth-child(2) button`)))
 	until(t, ctx, `document.getElementById('board').open && document.getElementById('still').naturalWidth === 640`)
 	until(t, ctx, `document.querySelectorAll('#still-boxes .box').length === 1 && document.getElementById('defect-rows').innerText.includes('spurious copper')`)
+	until(t, ctx, `document.getElementById('board-facts').innerText.includes('-2.1 px to the right, 0.5 px down, turned 0.25°, copper narrower by 1.0 px at each edge')`)
 	shoot(t, ctx, "board")
 	view(t, ctx, 390, 844, "dark")
 	shoot(t, ctx, "board-phone")
