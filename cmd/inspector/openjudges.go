@@ -59,11 +59,16 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, embedded: c.Model.Folder == ""}
+	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, embedded: c.Model.Folder == ""}
 	maps.Copy(j.recipes, given)
 	if c.Recipes != "" {
 		if err := j.readRecipes(c.Recipes); err != nil {
 			return nil, err
+		}
+	}
+	for name, r := range j.recipes {
+		if r.Code != nil {
+			j.codes[name] = r.Code.coding(name)
 		}
 	}
 	if err := errors.Join(j.check(j.recipe), j.checkTakt(c.Trigger.Takt), j.force.read(c.Data)); err != nil {

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -39,8 +38,10 @@ type recipe struct {
 	Smallest  float32           `yaml:"smallest,omitempty"` // pixels of the golden picture
 	Takt      time.Duration     `yaml:"takt,omitempty"`     // default: trigger.takt
 	Model     string            `yaml:"model,omitempty"`    // NAME[@VERSION or @ALIAS]; default: model.name
+	Code      *boardCode        `yaml:"code,omitempty"`     // printed on the board; default: none is read
 
 	drawn inspector.Pixels // the golden of the simulated line, which has no file
+	from  origin
 }
 
 // limits are the scores at and above which a board fails, and below which it
@@ -114,30 +115,10 @@ func pointers(s []string) (out []*string) {
 }
 
 func parseRecipe(file string, text []byte) (r recipe, err error) {
-	lines := map[string]int{}
-	var root yaml.Node
-	if yaml.Unmarshal(text, &root) == nil && len(root.Content) > 0 {
-		keyLines(root.Content[0], "", lines)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	var errs []error
-	var several *yaml.TypeError
-	switch err := d.Decode(&r); {
-	case err == nil || errors.Is(err, io.EOF):
-	case errors.As(err, &several):
-		for _, e := range several.Errors {
-			errs = append(errs, located(file, strings.ReplaceAll(e, "in type main.recipe", "among the keys of a recipe, which end inspector.example.yaml")))
-		}
-	default:
-		errs = append(errs, located(file, err.Error()))
-	}
+	from, errs := decodeYAML(file, text, &r, "inspector.example.yaml ends with the keys of a recipe")
+	r.from = from
 	for _, f := range r.faults() {
-		where := file
-		if n := lines[f.key]; n > 0 {
-			where = fmt.Sprintf("%s:%d", file, n)
-		}
-		errs = append(errs, fmt.Errorf("%s: %s: %s", where, f.key, f.msg))
+		errs = append(errs, from.fault(f.key, errors.New(f.msg)))
 	}
 	return r, errors.Join(errs...)
 }
@@ -160,6 +141,9 @@ func (r recipe) faults() (f faults) {
 	}
 	f.want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
 	f.want(0 <= r.etch() && r.etch() <= classify.MostEtch, "etch", "%d; want 0 to %d pixels", r.etch(), classify.MostEtch)
+	if r.Code != nil {
+		r.Code.addFaults(&f)
+	}
 	f.want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
 	return f
 }
@@ -177,16 +161,20 @@ func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe,
 		Name: name, Golden: golden, Align: r.Align == nil || *r.Align, Copper: r.Copper, Etch: r.etch(),
 		ClassLimits: map[string]classify.Limits{}, Smallest: r.Smallest,
 	}
+	var errs []error
 	for _, file := range r.Goldens {
 		p, err := readGolden(file)
 		if err != nil {
-			return out, err
+			errs = append(errs, r.from.fault("goldens", err))
 		}
 		out.Goldens = append(out.Goldens, p)
 	}
 	var err error
 	if out.Tolerance, err = readGolden(r.Tolerance); err != nil {
-		return out, fmt.Errorf("tolerance: %w", err)
+		errs = append(errs, r.from.fault("tolerance", err))
+	}
+	if r.Code != nil {
+		errs = append(errs, r.Code.inside(golden, r.from))
 	}
 	for _, part := range r.Inspect {
 		out.Inspect = append(out.Inspect, part.outline)
@@ -200,7 +188,7 @@ func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe,
 	for class, l := range r.Classes {
 		out.ClassLimits[class] = classify.Limits(l)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // readGolden gives no pixels for no file: a model may need none.
@@ -209,12 +197,14 @@ func readGolden(file string) (inspector.Pixels, error) {
 		return inspector.Pixels{}, nil
 	}
 	data, err := os.ReadFile(file)
-	if err != nil {
-		return inspector.Pixels{}, fmt.Errorf("golden: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return inspector.Pixels{}, fmt.Errorf("there is no picture %s; put it there or name another: %w", file, err)
+	} else if err != nil {
+		return inspector.Pixels{}, fmt.Errorf("picture: %w", err)
 	}
 	p, err := camera.Decode(data, maxStill)
 	if err != nil {
-		return p, fmt.Errorf("golden %s: %w", file, err)
+		return p, fmt.Errorf("picture %s: %w", file, err)
 	}
 	return p, nil
 }

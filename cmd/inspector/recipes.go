@@ -27,6 +27,9 @@ func (j *judges) readRecipes(dir string) error {
 		if !recipeName.MatchString(name) {
 			err = fmt.Errorf("recipe %q: want 1 to 64 letters, digits, dots, - or _ as its name", file)
 		}
+		if name == byCode {
+			err = fmt.Errorf("recipe %q: the name is taken: it has the codes on the boards say; give it another", file)
+		}
 		errs = append(errs, err)
 		j.recipes[name] = r
 	}
@@ -52,7 +55,7 @@ func (g *judge) fixed(name string, r recipe) (*classify.Classifier, error) {
 		}
 		var err error
 		if golden, err = readGolden(r.Golden); err != nil {
-			return nil, err
+			return nil, r.from.fault("golden", err)
 		}
 	}
 	return g.classifier(name, r, golden)
@@ -70,7 +73,7 @@ func (g *judge) perStill(recipe string, r recipe, still string) (*classify.Class
 	}
 	golden, err := readGolden(strings.ReplaceAll(r.Golden, "{name}", stem))
 	if err != nil {
-		return nil, err
+		return nil, r.from.fault("golden", err)
 	}
 	c, err := g.classifier(recipe, r, golden)
 	if err != nil {
@@ -94,7 +97,7 @@ func (j *judges) name(recipe string) string {
 // check reports whether there is such a recipe; empty is the one in force.
 func (j *judges) check(recipe string) error {
 	name := j.name(recipe)
-	if _, ok := j.recipes[name]; !ok {
+	if _, ok := j.recipes[name]; !ok && (name != byCode || len(j.codes) == 0) {
 		return &unknownRecipeError{name, recipe == "", slices.Sorted(maps.Keys(j.recipes))}
 	}
 	return nil
@@ -123,6 +126,9 @@ type unknownRecipeError struct {
 }
 
 func (e *unknownRecipeError) Error() string {
+	if e.name == byCode {
+		return "recipe " + byCode + ": no recipe says which codes are its own; give one the key code"
+	}
 	if e.inForce {
 		return fmt.Sprintf("recipe %q is in force, and is not there any more; put another in force, of %s", e.name, strings.Join(e.known, ", "))
 	}
