@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -45,7 +44,7 @@ type judges struct {
 	recipes  map[string]recipe
 	refs     map[string]model.Ref // of each recipe
 	registry *model.Registry
-	embedded bool // the models are those inside the program
+	folder   string // of models, beside those inside the program; empty: only those
 	open     func(ctx context.Context, name, version string) (*judge, error)
 
 	changing sync.Mutex // held while a candidate is proven and put in place
@@ -78,7 +77,7 @@ func (p place) of(still string) (*classify.Classifier, error) {
 func (j *judges) place(name string, g *judge) (place, error) {
 	fixed, err := g.fixed(name, j.recipes[name])
 	if err != nil {
-		return place{}, fmt.Errorf("recipe %s: %w", name, err)
+		return place{}, err
 	}
 	return place{name: name, recipe: j.recipes[name], judge: g, fixed: fixed, judges: j}, nil
 }

@@ -107,6 +107,33 @@ func readRecipe(file string) (r recipe, err error) {
 	return r, nil
 }
 
+// missing reports pictures that are named and not there.
+func (r recipe) missing() error {
+	var errs []error
+	check := func(key, file string) {
+		if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, r.from.fault(key, &noPictureError{file}))
+		}
+	}
+	if !strings.Contains(r.Golden, "{name}") {
+		check("golden", r.Golden)
+	}
+	for _, file := range r.Goldens {
+		check("goldens", file)
+	}
+	check("tolerance", r.Tolerance)
+	return errors.Join(errs...)
+}
+
+// A noPictureError says that a picture of a recipe is not there.
+type noPictureError struct{ file string }
+
+func (e *noPictureError) Error() string {
+	return fmt.Sprintf("there is no picture %s; put it there or name another", e.file)
+}
+
+func (*noPictureError) Unwrap() error { return fs.ErrNotExist }
+
 func pointers(s []string) (out []*string) {
 	for i := range s {
 		out = append(out, &s[i])
@@ -155,6 +182,14 @@ func (r recipe) etch() int {
 	return *r.Etch
 }
 
+// fault is an error about a key of the recipe, and says where that is.
+func (r recipe) fault(name, key string, err error) error {
+	if r.from.file == "" {
+		return fmt.Errorf("recipe %s: %s: %w", name, key, err)
+	}
+	return r.from.fault(key, err)
+}
+
 // settings is what the recipe asks of a classifier that compares with golden.
 func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe, error) {
 	out := classify.Recipe{
@@ -165,13 +200,13 @@ func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe,
 	for _, file := range r.Goldens {
 		p, err := readGolden(file)
 		if err != nil {
-			errs = append(errs, r.from.fault("goldens", err))
+			errs = append(errs, r.fault(name, "goldens", err))
 		}
 		out.Goldens = append(out.Goldens, p)
 	}
 	var err error
 	if out.Tolerance, err = readGolden(r.Tolerance); err != nil {
-		errs = append(errs, r.from.fault("tolerance", err))
+		errs = append(errs, r.fault(name, "tolerance", err))
 	}
 	if r.Code != nil {
 		errs = append(errs, r.Code.inside(golden, r.from))
@@ -198,7 +233,7 @@ func readGolden(file string) (inspector.Pixels, error) {
 	}
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return inspector.Pixels{}, fmt.Errorf("there is no picture %s; put it there or name another: %w", file, err)
+		return inspector.Pixels{}, &noPictureError{file}
 	} else if err != nil {
 		return inspector.Pixels{}, fmt.Errorf("picture: %w", err)
 	}

@@ -47,11 +47,12 @@ func recipeCommand(ctx context.Context, args []string, env func(string) string, 
 	case "example":
 		return exampleCommand(args, env, stdout, stderr)
 	}
+	if helpWanted([]string{name}) {
+		fmt.Fprint(stdout, recipeUsage)
+		return nil
+	}
 	fmt.Fprint(stderr, recipeUsage)
-	switch name {
-	case "help", "-h", "-help", "--help":
-		return flag.ErrHelp
-	case "":
+	if name == "" {
 		return exit{code: 2}
 	}
 	return exit{2, fmt.Errorf("unknown command recipe %q", name)}
