@@ -128,12 +128,13 @@ func (id ID) String() string { return fmt.Sprintf("%s-%s-%d", id.Device, id.Epoc
 
 // Timings are what each stage of one board took.
 type Timings struct {
-	Wait    time.Duration `json:"wait_ns"`    // from capture (or trigger, if later) until work began
-	Prepare time.Duration `json:"prepare_ns"` // pixels to the model's input
-	Align   time.Duration `json:"align_ns"`   // of Prepare: finding how the board lies beside the golden one
-	Infer   time.Duration `json:"infer_ns"`   // the model alone
-	Decode  time.Duration `json:"decode_ns"`  // output to defects and verdict
-	Store   time.Duration `json:"store_ns"`   // until the verdict was durable
+	Wait    time.Duration `json:"wait_ns"`           // from capture (or trigger, if later) until work began
+	Code    time.Duration `json:"code_ns,omitempty"` // reading the code on the board
+	Prepare time.Duration `json:"prepare_ns"`        // pixels to the model's input
+	Align   time.Duration `json:"align_ns"`          // of Prepare: finding how the board lies beside the golden one
+	Infer   time.Duration `json:"infer_ns"`          // the model alone
+	Decode  time.Duration `json:"decode_ns"`         // output to defects and verdict
+	Store   time.Duration `json:"store_ns"`          // until the verdict was durable
 }
 
 // An Inspection is what the appliance believes about one board. Its ID is the
@@ -146,6 +147,7 @@ type Inspection struct {
 	At       time.Time     `json:"at"`     // of capture, or of the trigger without a frame
 	Missed   uint64        `json:"missed"` // frames dropped just before this one
 	Serial   string        `json:"serial,omitempty"`
+	Code     string        `json:"code,omitempty"`  // text of the code on the board, if the recipe reads one
 	Still    string        `json:"still,omitempty"` // name of the file or still, if the source has one
 	Recipe   string        `json:"recipe"`
 	Model    string        `json:"model"` // name/version@sha256 of the judge

@@ -14,7 +14,8 @@ import (
 // A Recipe is the settings of one product.
 type Recipe struct {
 	Name  string `json:"name"`
-	Model string `json:"model"` // name/version@sha256 of who judges by it
+	Model string `json:"model"`          // name/version@sha256 of who judges by it
+	Code  string `json:"code,omitempty"` // pattern of the texts in codes that are its own
 }
 
 // An InForce says which recipe judges boards that ask for none.

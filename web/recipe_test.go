@@ -13,7 +13,7 @@ import (
 func (b *backend) Recipes(context.Context) (InForce, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := InForce{Recipe: "bare-board", Configured: "bare-board", Recipes: []Recipe{{"bare-board", "pcb/1.0.0@3f5a"}, {"mainboard", "pcb/1.0.0@3f5a"}}}
+	now := InForce{Recipe: "bare-board", Configured: "bare-board", Recipes: []Recipe{{"bare-board", "pcb/1.0.0@3f5a", ""}, {"mainboard", "pcb/1.0.0@3f5a", "MB-.*"}}}
 	if n := len(b.chosen); n > 0 {
 		now.Recipe, now.Changes = b.chosen[n-1].To, slices.Clone(b.chosen)
 		slices.Reverse(now.Changes)

@@ -27,7 +27,7 @@ func TestConfigReportsEveryFaultWithItsLine(t *testing.T) {
 	}
 	for _, want := range []string{
 		file + ":2: station.device:", file + ":4: camera.period: -1s is not positive", file + `:5: unknown key "sauce"`,
-		file + ":7: cannot unmarshal", file + `:9: web.listen: "nowhere" is not host:port`,
+		file + `:7: model.threads: "many" is not a whole number`, file + `:9: web.listen: "nowhere" is not host:port`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)
@@ -114,7 +114,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("camera: {period: 3s}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := defaults()
-		decodeConfig(&c, "fuzz.yaml", text, map[string]int{})
+		decodeYAML("fuzz.yaml", text, &c, "")
 		c.faults()
 	})
 }

@@ -53,6 +53,9 @@ func (c Config) faults() (f faults) {
 	err := k.Validate()
 	f.want(c.Camera.Source != "", "camera.source", "a source is required: simulated, a device, file, folder or address")
 	f.want(c.Camera.Source == "" || err == nil, "camera.source", "%v", err)
+	if s := string(c.Camera.Source); s != "" && err == nil && isNoSource(s) {
+		f.want(false, "camera.source", "%q is no kind of source, and no file; want simulated, /dev/video0, a video file, folder:PATH, rtsp://..., http://... or gstreamer:PIPELINE", camera.Redact(s))
+	}
 	f.oneOf("trigger.mode", c.Trigger.Mode, "free-run", "interval", "external")
 	f.want(c.Recipe != "", "recipe", "a recipe is required")
 	f.want(c.Evidence.Quality >= 1 && c.Evidence.Quality <= 100, "evidence.quality", "%d is not within 1 to 100 (JPEG quality)", c.Evidence.Quality)
@@ -116,6 +119,19 @@ func (c Config) addFileFaults(f *faults) {
 			f.want(err == nil, named[0], "%v; create it or leave the key out", err)
 		}
 	}
+}
+
+var sourceWord = regexp.MustCompile(`^([A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*)(:.*)?$`)
+
+// isNoSource reports a word that is nothing that the camera knows: of such the
+// camera would think that they are video files.
+func isNoSource(source string) bool {
+	m := sourceWord.FindStringSubmatch(source)
+	if m == nil || strings.Contains(source, "://") || source == simulatedName || m[2] != "" && slices.Contains([]string{"folder", "gstreamer", "file"}, m[1]) {
+		return false
+	}
+	_, err := os.Stat(source)
+	return err != nil
 }
 
 func hostPort(s string) bool {

@@ -81,6 +81,7 @@ func evalCommand(ctx context.Context, args []string, env func(string) string, st
 	if err != nil {
 		return exit{2, err}
 	}
+	e.hintTone(o, samples, stderr)
 	bar := &progress{all: len(samples), what: "boards"}
 	stop := bar.show(stderr)
 	boards, unread, err := e.judgeAll(ctx, samples, bar)

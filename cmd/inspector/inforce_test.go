@@ -131,7 +131,7 @@ func TestRecipeInForceIsGone(t *testing.T) {
 	if out := cli(0, "use", "late", "--reason", "the next order"); !strings.Contains(out, "late, before early") { // it is stopped
 		t.Error(out)
 	}
-	if out := cli(0, "list"); !strings.Contains(out, "late       pcb@production  in force") || !strings.Contains(out, "Ada") {
+	if out := cli(0, "list"); !strings.Contains(out, "late       pcb@production  -     in force") || !strings.Contains(out, "Ada") {
 		t.Error(out)
 	}
 	if err := os.Remove(filepath.Join(recipes, "late.yaml")); err != nil {

@@ -104,10 +104,11 @@ func inspectFile(ctx context.Context, judges *judges, station inspector.Station,
 		Recipe: judges.name(recipe),
 	}
 	i.Model, i.Runtime = judges.now(recipe)
-	r, p, err := judgeFile(ctx, judges, recipe, name)
+	r, p, err := judgeFile(ctx, judges, &i, recipe, name)
 	if err != nil {
 		r = classify.Unsure(err)
 	}
+	r.Timings.Code = i.Timings.Code
 	i.Verdict, i.Reason, i.Score, i.Defects, i.LeftOut, i.Lay, i.Timings = r.Verdict, r.Reason, r.Score, r.Defects, r.LeftOut, r.Lay, r.Timings
 	i.Width, i.Height = p.Width, p.Height
 	if i.Defects == nil {
@@ -116,7 +117,8 @@ func inspectFile(ctx context.Context, judges *judges, station inspector.Station,
 	return i, err
 }
 
-func judgeFile(ctx context.Context, judges *judges, recipe, name string) (r classify.Result, p inspector.Pixels, err error) {
+// judgeFile judges one file, and says in i by what recipe.
+func judgeFile(ctx context.Context, judges *judges, i *inspector.Inspection, recipe, name string) (r classify.Result, p inspector.Pixels, err error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return r, p, err
@@ -124,15 +126,28 @@ func judgeFile(ctx context.Context, judges *judges, recipe, name string) (r clas
 	if p, err = camera.Decode(data, maxStill); err != nil {
 		return r, p, fmt.Errorf("%s: %w", name, err)
 	}
-	place, err := judges.take(recipe)
-	if err != nil {
-		return r, p, err
+	var at *place
+	if judges.name(recipe) != byCode {
+		taken, err := judges.take(recipe)
+		if err != nil {
+			return r, p, err
+		}
+		at = &taken
 	}
-	judge, err := place.of(name)
+	at, says, unclear := judges.recognise(at, "", p)
+	i.Code, i.Serial, i.Timings.Code = says.text, says.serial, says.took
+	if at == nil {
+		return classify.Unsure(unclear), p, nil
+	}
+	i.Recipe, i.Model, i.Runtime = at.name, at.pkg.ID(), at.label()
+	if unclear != nil {
+		return classify.Unsure(unclear), p, at.leave()
+	}
+	judge, err := at.of(name)
 	if err == nil {
 		r = judge.Classify(ctx, p)
 	}
-	return r, p, errors.Join(err, place.leave())
+	return r, p, errors.Join(err, at.leave())
 }
 
 func printTable(w io.Writer) (print func(inspector.Inspection) error, flush func() error) {

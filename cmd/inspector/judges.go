@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -41,10 +40,11 @@ func (g *judge) label() string {
 type judges struct {
 	recipe   string // of the configuration: in force until somebody puts another there
 	force    recipeLog
+	codes    map[string]coding // of the recipes that have one
 	recipes  map[string]recipe
 	refs     map[string]model.Ref // of each recipe
 	registry *model.Registry
-	embedded bool // the models are those inside the program
+	folder   string // of models, beside those inside the program; empty: only those
 	open     func(ctx context.Context, name, version string) (*judge, error)
 
 	changing sync.Mutex // held while a candidate is proven and put in place
@@ -77,7 +77,7 @@ func (p place) of(still string) (*classify.Classifier, error) {
 func (j *judges) place(name string, g *judge) (place, error) {
 	fixed, err := g.fixed(name, j.recipes[name])
 	if err != nil {
-		return place{}, fmt.Errorf("recipe %s: %w", name, err)
+		return place{}, err
 	}
 	return place{name: name, recipe: j.recipes[name], judge: g, fixed: fixed, judges: j}, nil
 }
@@ -114,16 +114,31 @@ func (p place) leave() error {
 }
 
 // now tells who judges by the recipe at present, and nothing more: it may
-// retire at any time. Nobody judges by a recipe that is gone.
+// retire at any time. Nobody judges by a recipe that is gone, and it may be
+// more than one who do by the codes on the boards.
 func (j *judges) now(recipe string) (id, runtime string) {
-	name := j.name(recipe)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	p, ok := j.places[name]
-	if !ok {
+	all := j.at(recipe)
+	if len(all) != 1 {
 		return "", ""
 	}
-	return p.pkg.ID(), p.label()
+	return all[0].pkg.ID(), all[0].label()
+}
+
+// at gives a place of each who judges by the recipe at present.
+func (j *judges) at(recipe string) (all []place) {
+	names := []string{j.name(recipe)}
+	if names[0] == byCode {
+		names = slices.Sorted(maps.Keys(j.codes))
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, name := range names {
+		p := j.places[name]
+		if p.judge != nil && !slices.ContainsFunc(all, func(other place) bool { return other.judge == p.judge }) {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // Close ends the runtimes; nobody may judge any more.

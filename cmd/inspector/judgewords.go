@@ -14,13 +14,17 @@ func byName(a, b model.Ref) int { return strings.Compare(a.String(), b.String())
 
 // words say who judges by the recipe in force, and how that was proven.
 func (j *judges) words() string {
-	name := j.name("")
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	p := j.places[name]
-	if p.judge == nil {
+	var words []string
+	for _, p := range j.at("") {
+		words = append(words, p.words())
+	}
+	if words == nil {
 		return "nobody judges"
 	}
+	return strings.Join(words, "; ") + ", recipe " + j.name("")
+}
+
+func (p place) words() string {
 	proven := "no vectors"
 	if n := p.proof.Vectors; n > 0 {
 		proven = fmt.Sprintf("vectors: %d within %.1g", n, p.proof.Worst)
@@ -28,16 +32,15 @@ func (j *judges) words() string {
 	if p.proof.Stills > 0 {
 		proven += fmt.Sprintf(", %d golden stills", p.proof.Stills)
 	}
-	return fmt.Sprintf("%s judges on %s (%s, %.1f ms a board), recipe %s", p.pkg.ID(), p.label(), proven, float64(p.proof.P95.Microseconds())/1000, name)
+	return fmt.Sprintf("%s judges on %s (%s, %.1f ms a board)", p.pkg.ID(), p.label(), proven, float64(p.proof.P95.Microseconds())/1000)
 }
 
 // unproven names who judges though its package brings no vectors; empty: none.
 func (j *judges) unproven() string {
-	name := j.name("")
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if p := j.places[name]; p.judge != nil && p.proof.Vectors == 0 {
-		return p.pkg.ID()
+	for _, p := range j.at("") {
+		if p.proof.Vectors == 0 {
+			return p.pkg.ID()
+		}
 	}
 	return ""
 }

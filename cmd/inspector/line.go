@@ -62,6 +62,7 @@ type job struct {
 	since    time.Time             // of a pulled frame: the trigger it was pulled for, zero if none
 	place    atomic.Pointer[place] // who judges it, since it left the dispatcher
 	judge    *classify.Classifier
+	code     atomic.Pointer[reading] // of the board, if its recipe has one
 	waited   time.Duration
 	in       *classify.Input
 	out      *classify.Output

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -66,6 +67,9 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
+	if helpWanted(args) {
+		stderr = stdout // it is what was asked for
+	}
 	var err error
 	switch name {
 	case "run":
@@ -105,6 +109,19 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	return 1
 }
 
+// helpWanted reports whether the flags ask for help.
+func helpWanted(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "--":
+			return false
+		case "-h", "-help", "--help":
+			return true
+		}
+	}
+	return false
+}
+
 // parse reads a command's flags; a wrong flag is exit code 2.
 func parse(f *flag.FlagSet, args []string, stderr io.Writer) error {
 	f.SetOutput(stderr)
@@ -138,13 +155,18 @@ func configured(command, what string, args []string, env func(string) string, st
 }
 
 func configCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || args[0] != "check" {
-		return exit{2, errors.New("usage: inspector config check [--config FILE]")}
+	const usage = "usage: inspector config check [--config FILE]\nSays every fault of a configuration, its recipes and its model at once. Exit code 0: none, 1: some."
+	switch {
+	case len(args) == 0 || args[0] != "check" && !helpWanted(args):
+		fmt.Fprintln(stderr, usage)
+		return exit{code: 2}
+	case args[0] != "check":
+		args = slices.Insert(args, 0, "check")
 	}
 	f := flag.NewFlagSet("config check", flag.ContinueOnError)
 	file := f.String("config", "inspector.yaml", "configuration `file` to check")
 	f.Usage = func() {
-		fmt.Fprintln(stderr, "usage: inspector config check [--config FILE]\nSays every fault of a configuration, its recipes and its model at once. Exit code 0: none, 1: some.")
+		fmt.Fprintln(stderr, usage)
 		f.PrintDefaults()
 	}
 	if err := parse(f, args[1:], stderr); err != nil {

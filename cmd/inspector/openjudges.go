@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"inspector/model"
-	"inspector/models"
 )
 
 // openJudges reads the models and every recipe, and has each model that a
@@ -41,14 +39,20 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 		return found[key], err
 	}
 	j.places, j.beside = map[string]place{}, map[string]place{}
+	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
 		g, err := j.first(open, j.refs[name])
 		if err != nil {
-			return nil, err
+			faults = append(faults, j.unmodelled(name, err))
+		} else if j.places[name], err = j.place(name, g); err != nil {
+			faults = append(faults, err)
 		}
-		if j.places[name], err = j.place(name, g); err != nil {
-			return nil, err
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
 	return j, j.firstShadows(ctx, open)
 }
@@ -59,11 +63,16 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, embedded: c.Model.Folder == ""}
+	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, folder: c.Model.Folder}
 	maps.Copy(j.recipes, given)
 	if c.Recipes != "" {
 		if err := j.readRecipes(c.Recipes); err != nil {
 			return nil, err
+		}
+	}
+	for name, r := range j.recipes {
+		if r.Code != nil {
+			j.codes[name] = r.Code.coding(name)
 		}
 	}
 	if err := errors.Join(j.check(j.recipe), j.checkTakt(c.Trigger.Takt), j.force.read(c.Data)); err != nil {
@@ -77,7 +86,7 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 		j.refs[name] = usual
 		if r.Model != "" {
 			if j.refs[name], err = model.ParseRef(r.Model); err != nil {
-				return nil, fmt.Errorf("recipe %s: %w", name, err)
+				return nil, r.fault(name, "model", err)
 			}
 		}
 	}
@@ -108,11 +117,7 @@ func (j *judges) shortest(name string, usual time.Duration) time.Duration {
 
 // openRegistry reads which versions there are and which are in force.
 func openRegistry(c Config) (*model.Registry, error) {
-	source := fs.FS(models.FS)
-	if c.Model.Folder != "" {
-		source = os.DirFS(c.Model.Folder)
-	}
-	return model.OpenRegistry(source, filepath.Join(c.Data, "models.json"))
+	return model.OpenRegistry(shelved(c.Model.Folder), filepath.Join(c.Data, "models.json"))
 }
 
 // first opens what a reference stands for at the start. A version in
@@ -132,7 +137,7 @@ func (j *judges) first(open func(name, version string) (*judge, error), ref mode
 	}
 	others := j.registry.Former(ref.Name)
 	shipped, versionsErr := j.registry.Versions(ref.Name)
-	gone := j.embedded && versionsErr == nil && !slices.Contains(shipped, version)
+	gone := carried(j.folder, ref.Name) && versionsErr == nil && !slices.Contains(shipped, version)
 	if gone {
 		others = shipped[len(shipped)-1:]
 	}
@@ -145,6 +150,23 @@ func (j *judges) first(open func(name, version string) (*judge, error), ref mode
 		}
 	}
 	return nil, err
+}
+
+// unmodelled says which recipe has no model, and where one was looked for.
+func (j *judges) unmodelled(name string, err error) error {
+	ref, r := j.refs[name], j.recipes[name]
+	all, namesErr := j.registry.Names()
+	if namesErr == nil && !slices.Contains(all, ref.Name) {
+		where := "in the program"
+		if j.folder != "" {
+			where = fmt.Sprintf("in model.folder (%s) or in the program", j.folder)
+		}
+		err = fmt.Errorf("there is no model %s %s, only %s; put it there with inspector model add, or name another: %w", ref.Name, where, strings.Join(all, ", "), err)
+	}
+	if r.Model == "" {
+		return fmt.Errorf("recipe %s: model.name: %w", name, err)
+	}
+	return r.fault(name, "model", err)
 }
 
 // firstShadows opens the shadows that the registry names. One that may not

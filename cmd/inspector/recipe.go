@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"os"
@@ -39,8 +38,10 @@ type recipe struct {
 	Smallest  float32           `yaml:"smallest,omitempty"` // pixels of the golden picture
 	Takt      time.Duration     `yaml:"takt,omitempty"`     // default: trigger.takt
 	Model     string            `yaml:"model,omitempty"`    // NAME[@VERSION or @ALIAS]; default: model.name
+	Code      *boardCode        `yaml:"code,omitempty"`     // printed on the board; default: none is read
 
 	drawn inspector.Pixels // the golden of the simulated line, which has no file
+	from  origin
 }
 
 // limits are the scores at and above which a board fails, and below which it
@@ -106,6 +107,33 @@ func readRecipe(file string) (r recipe, err error) {
 	return r, nil
 }
 
+// missing reports pictures that are named and not there.
+func (r recipe) missing() error {
+	var errs []error
+	check := func(key, file string) {
+		if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, r.from.fault(key, &noPictureError{file}))
+		}
+	}
+	if !strings.Contains(r.Golden, "{name}") {
+		check("golden", r.Golden)
+	}
+	for _, file := range r.Goldens {
+		check("goldens", file)
+	}
+	check("tolerance", r.Tolerance)
+	return errors.Join(errs...)
+}
+
+// A noPictureError says that a picture of a recipe is not there.
+type noPictureError struct{ file string }
+
+func (e *noPictureError) Error() string {
+	return fmt.Sprintf("there is no picture %s; put it there or name another", e.file)
+}
+
+func (*noPictureError) Unwrap() error { return fs.ErrNotExist }
+
 func pointers(s []string) (out []*string) {
 	for i := range s {
 		out = append(out, &s[i])
@@ -114,30 +142,10 @@ func pointers(s []string) (out []*string) {
 }
 
 func parseRecipe(file string, text []byte) (r recipe, err error) {
-	lines := map[string]int{}
-	var root yaml.Node
-	if yaml.Unmarshal(text, &root) == nil && len(root.Content) > 0 {
-		keyLines(root.Content[0], "", lines)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	var errs []error
-	var several *yaml.TypeError
-	switch err := d.Decode(&r); {
-	case err == nil || errors.Is(err, io.EOF):
-	case errors.As(err, &several):
-		for _, e := range several.Errors {
-			errs = append(errs, located(file, strings.ReplaceAll(e, "in type main.recipe", "among the keys of a recipe, which end inspector.example.yaml")))
-		}
-	default:
-		errs = append(errs, located(file, err.Error()))
-	}
+	from, errs := decodeYAML(file, text, &r, "inspector.example.yaml ends with the keys of a recipe")
+	r.from = from
 	for _, f := range r.faults() {
-		where := file
-		if n := lines[f.key]; n > 0 {
-			where = fmt.Sprintf("%s:%d", file, n)
-		}
-		errs = append(errs, fmt.Errorf("%s: %s: %s", where, f.key, f.msg))
+		errs = append(errs, from.fault(f.key, errors.New(f.msg)))
 	}
 	return r, errors.Join(errs...)
 }
@@ -160,6 +168,9 @@ func (r recipe) faults() (f faults) {
 	}
 	f.want(r.Smallest >= 0 && !math.IsInf(float64(r.Smallest), 0), "smallest", "%v; want a size in pixels, 0 or more", r.Smallest)
 	f.want(0 <= r.etch() && r.etch() <= classify.MostEtch, "etch", "%d; want 0 to %d pixels", r.etch(), classify.MostEtch)
+	if r.Code != nil {
+		r.Code.addFaults(&f)
+	}
 	f.want(r.Takt >= 0, "takt", "%v is negative; want a duration such as 500ms", r.Takt)
 	return f
 }
@@ -171,22 +182,34 @@ func (r recipe) etch() int {
 	return *r.Etch
 }
 
+// fault is an error about a key of the recipe, and says where that is.
+func (r recipe) fault(name, key string, err error) error {
+	if r.from.file == "" {
+		return fmt.Errorf("recipe %s: %s: %w", name, key, err)
+	}
+	return r.from.fault(key, err)
+}
+
 // settings is what the recipe asks of a classifier that compares with golden.
 func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe, error) {
 	out := classify.Recipe{
 		Name: name, Golden: golden, Align: r.Align == nil || *r.Align, Copper: r.Copper, Etch: r.etch(),
 		ClassLimits: map[string]classify.Limits{}, Smallest: r.Smallest,
 	}
+	var errs []error
 	for _, file := range r.Goldens {
 		p, err := readGolden(file)
 		if err != nil {
-			return out, err
+			errs = append(errs, r.fault(name, "goldens", err))
 		}
 		out.Goldens = append(out.Goldens, p)
 	}
 	var err error
 	if out.Tolerance, err = readGolden(r.Tolerance); err != nil {
-		return out, fmt.Errorf("tolerance: %w", err)
+		errs = append(errs, r.fault(name, "tolerance", err))
+	}
+	if r.Code != nil {
+		errs = append(errs, r.Code.inside(golden, r.from))
 	}
 	for _, part := range r.Inspect {
 		out.Inspect = append(out.Inspect, part.outline)
@@ -200,7 +223,7 @@ func (r recipe) settings(name string, golden inspector.Pixels) (classify.Recipe,
 	for class, l := range r.Classes {
 		out.ClassLimits[class] = classify.Limits(l)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // readGolden gives no pixels for no file: a model may need none.
@@ -209,12 +232,14 @@ func readGolden(file string) (inspector.Pixels, error) {
 		return inspector.Pixels{}, nil
 	}
 	data, err := os.ReadFile(file)
-	if err != nil {
-		return inspector.Pixels{}, fmt.Errorf("golden: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return inspector.Pixels{}, &noPictureError{file}
+	} else if err != nil {
+		return inspector.Pixels{}, fmt.Errorf("picture: %w", err)
 	}
 	p, err := camera.Decode(data, maxStill)
 	if err != nil {
-		return p, fmt.Errorf("golden %s: %w", file, err)
+		return p, fmt.Errorf("picture %s: %w", file, err)
 	}
 	return p, nil
 }

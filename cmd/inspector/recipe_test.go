@@ -18,20 +18,20 @@ func TestRecipeFaults(t *testing.T) {
 	for _, c := range []struct{ text, fault string }{
 		{"", ""},
 		{"golden: a.png\ngoldens: [b.png]\nalign: false\ncopper: bright\nsmallest: 12\ntakt: 500ms\ninspect: [[0, 0, 9, 9], [[1, 1], [5, 1], [1, 5]]]", ""},
-		{"golden: a.png\ngoldn: b.png", `p.yaml:2: field goldn not found`},
+		{"golden: a.png\ngoldn: b.png", `p.yaml:2: unknown key "goldn"; inspector.example.yaml ends`},
 		{"golden: a.png\ncopper: green", `p.yaml:2: copper: "green" is unknown; want dark or bright`},
 		{"limits: {fail: 0.3, pass: 0.4}", "p.yaml:1: limits: fail 0.3 and pass 0.4; want 0 < pass <= fail < 1"},
 		{"classes:\n  open: {fail: 2, pass: 0.4}", "p.yaml:2: classes.open: fail 2"},
 		{"golden: a.png\ninspect:\n  - [0, 0, 9, 9]\n  - [9, 9, 0, 0]", "p.yaml:4: a region is"},
-		{"ignore: [[0, 0, 9]]", "p.yaml:1: a region is"},
-		{"ignore: [[[0, 0], [1, 1]]]", "p.yaml:1: a region is"},
-		{"ignore: [[[0, 0], [1, 1], [2]]]", "p.yaml:1: a region is"},
-		{"ignore: [all]", "p.yaml:1: a region is"},
+		{"ignore: [[0, 0, 9]]", "p.yaml:1: ignore: a region is"},
+		{"ignore: [[[0, 0], [1, 1]]]", "p.yaml:1: ignore: a region is"},
+		{"ignore: [[[0, 0], [1, 1], [2]]]", "p.yaml:1: ignore: a region is"},
+		{"ignore: [all]", "p.yaml:1: ignore: a region is"},
 		{"smallest: -1", "p.yaml:1: smallest: -1"},
 		{"etch: 3", "p.yaml:1: etch: 3; want 0 to 2"},
 		{"smallest: .inf", "p.yaml:1: smallest: +Inf"},
 		{"takt: -1s", "p.yaml:1: takt: -1s is negative"},
-		{"takt: soon", "p.yaml:1: cannot unmarshal"},
+		{"takt: soon", `p.yaml:1: takt: "soon" is not a duration such as 500ms or 2s`},
 		{"goldens: [b.png]", "p.yaml:1: goldens: more golden pictures need a first"},
 		{"golden: '{name}_temp.png'\ntolerance: t.png", "p.yaml:2: tolerance: it belongs to one"},
 		{"copper: x\ntakt: -1s", "p.yaml:2: takt"},
@@ -54,6 +54,7 @@ func TestRecipeIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.from = origin{}
 	off, dir := false, filepath.Dir(file)
 	want := recipe{
 		Golden: filepath.Join(dir, "a.png"), Goldens: []string{filepath.Join(dir, "b.png"), "/c.png"}, Tolerance: filepath.Join(dir, "t.png"),

@@ -47,11 +47,12 @@ func recipeCommand(ctx context.Context, args []string, env func(string) string, 
 	case "example":
 		return exampleCommand(args, env, stdout, stderr)
 	}
+	if helpWanted([]string{name}) {
+		fmt.Fprint(stdout, recipeUsage)
+		return nil
+	}
 	fmt.Fprint(stderr, recipeUsage)
-	switch name {
-	case "help", "-h", "-help", "--help":
-		return flag.ErrHelp
-	case "":
+	if name == "" {
 		return exit{code: 2}
 	}
 	return exit{2, fmt.Errorf("unknown command recipe %q", name)}
@@ -154,7 +155,7 @@ func (o choice) list(ctx context.Context, stdout io.Writer) error {
 		return json.NewEncoder(stdout).Encode(now)
 	}
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "RECIPE\tMODEL\t")
+	fmt.Fprintln(w, "RECIPE\tMODEL\tCODE\t")
 	if !slices.ContainsFunc(now.Recipes, func(r web.Recipe) bool { return r.Name == now.Recipe }) {
 		now.Recipes = append([]web.Recipe{{Name: now.Recipe, Model: "not there any more"}}, now.Recipes...)
 	}
@@ -166,7 +167,7 @@ func (o choice) list(ctx context.Context, stdout io.Writer) error {
 		if r.Name == now.Configured {
 			is = append(is, "configured")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", r.Name, r.Model, strings.Join(is, ", "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, cmp.Or(r.Model, "as the code on the board says"), cmp.Or(r.Code, "-"), strings.Join(is, ", "))
 	}
 	fmt.Fprintln(w, "\nWHEN\tWHO\tFROM\tTO\tREASON")
 	for _, c := range now.Changes[:min(20, len(now.Changes))] {
@@ -178,9 +179,16 @@ func (o choice) list(ctx context.Context, stdout io.Writer) error {
 // recipesNow says which recipes there are, which is in force, and since when.
 func (j *judges) recipesNow() web.InForce {
 	now := web.InForce{Recipe: j.name(""), Configured: j.recipe}
+	if len(j.codes) > 0 {
+		now.Recipes = append(now.Recipes, web.Recipe{Name: byCode})
+	}
 	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
 		id, _ := j.now(name)
-		now.Recipes = append(now.Recipes, web.Recipe{Name: name, Model: cmp.Or(id, j.refs[name].String())})
+		r := web.Recipe{Name: name, Model: cmp.Or(id, j.refs[name].String())}
+		if c := j.recipes[name].Code; c != nil {
+			r.Code = c.Pattern
+		}
+		now.Recipes = append(now.Recipes, r)
 	}
 	for _, c := range slices.Backward(j.force.all()) {
 		now.Changes = append(now.Changes, web.RecipeChange(c))

@@ -27,7 +27,10 @@ func (j *judges) readRecipes(dir string) error {
 		if !recipeName.MatchString(name) {
 			err = fmt.Errorf("recipe %q: want 1 to 64 letters, digits, dots, - or _ as its name", file)
 		}
-		errs = append(errs, err)
+		if name == byCode {
+			err = fmt.Errorf("recipe %q: the name is taken: it has the codes on the boards say; give it another", file)
+		}
+		errs = append(errs, err, r.missing())
 		j.recipes[name] = r
 	}
 	return errors.Join(errs...)
@@ -39,7 +42,11 @@ func (g *judge) classifier(name string, r recipe, golden inspector.Pixels) (*cla
 	if err != nil {
 		return nil, err
 	}
-	return classify.New(g.pkg, g.session, out)
+	c, err := classify.New(g.pkg, g.session, out)
+	if err != nil {
+		return nil, fmt.Errorf("%s%w", r.from.where(""), err)
+	}
+	return c, nil
 }
 
 // fixed gives the classifier of a recipe that has one golden for all boards,
@@ -52,7 +59,7 @@ func (g *judge) fixed(name string, r recipe) (*classify.Classifier, error) {
 		}
 		var err error
 		if golden, err = readGolden(r.Golden); err != nil {
-			return nil, err
+			return nil, r.fault(name, "golden", err)
 		}
 	}
 	return g.classifier(name, r, golden)
@@ -70,13 +77,9 @@ func (g *judge) perStill(recipe string, r recipe, still string) (*classify.Class
 	}
 	golden, err := readGolden(strings.ReplaceAll(r.Golden, "{name}", stem))
 	if err != nil {
-		return nil, err
+		return nil, r.fault(recipe, "golden", err)
 	}
-	c, err := g.classifier(recipe, r, golden)
-	if err != nil {
-		return nil, fmt.Errorf("recipe %s: %w", recipe, err)
-	}
-	return c, nil
+	return g.classifier(recipe, r, golden)
 }
 
 // recipeName is what a recipe may be called.
@@ -94,7 +97,7 @@ func (j *judges) name(recipe string) string {
 // check reports whether there is such a recipe; empty is the one in force.
 func (j *judges) check(recipe string) error {
 	name := j.name(recipe)
-	if _, ok := j.recipes[name]; !ok {
+	if _, ok := j.recipes[name]; !ok && (name != byCode || len(j.codes) == 0) {
 		return &unknownRecipeError{name, recipe == "", slices.Sorted(maps.Keys(j.recipes))}
 	}
 	return nil
@@ -110,7 +113,8 @@ func (j *judges) checkTakt(most time.Duration) error {
 	var faults []error
 	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
 		if takt := j.recipes[name].Takt; takt > most {
-			faults = append(faults, fmt.Errorf("recipe %s: takt: %v is longer than trigger.takt, %v; shorten it, or raise that", name, takt, most))
+			err := fmt.Errorf("%v is longer than trigger.takt, %v; shorten it, or raise that", takt, most)
+			faults = append(faults, j.recipes[name].fault(name, "takt", err))
 		}
 	}
 	return errors.Join(faults...)
@@ -123,6 +127,9 @@ type unknownRecipeError struct {
 }
 
 func (e *unknownRecipeError) Error() string {
+	if e.name == byCode {
+		return "recipe " + byCode + ": no recipe says which codes are its own; give one the key code"
+	}
 	if e.inForce {
 		return fmt.Sprintf("recipe %q is in force, and is not there any more; put another in force, of %s", e.name, strings.Join(e.known, ", "))
 	}

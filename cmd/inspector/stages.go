@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,7 +107,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 // seat settles who judges the board: boards get their judge in their order, so
 // that a change of the model falls between two of them.
 func (l *line) seat(j *job) {
-	if j.place.Load() != nil || j.bad != nil {
+	if j.place.Load() != nil || j.bad != nil || l.judges.name(j.trigger.Recipe) == byCode {
 		return
 	}
 	p, err := l.judges.take(j.trigger.Recipe)
@@ -234,6 +235,9 @@ func (l *line) prepare(ctx context.Context, from <-chan *job, to chan<- *job) er
 			from = j.trigger.At
 		}
 		j.waited = max(time.Since(from), 0)
+		if err := l.recognise(j); err != nil {
+			return err
+		}
 		if j.judge, err = j.place.Load().of(j.frame.Name); err != nil {
 			return err
 		}
@@ -281,6 +285,9 @@ func (l *line) decide(ctx context.Context, from <-chan *job) error {
 				r = classify.Unsure(j.bad)
 			case j.out != nil:
 				r = j.judge.Judge(j.out)
+				if err := overdue(j); err != nil {
+					r = classify.Unsure(err)
+				}
 			}
 			r.Timings.Wait = j.waited
 			l.settle(ctx, j, r)
@@ -395,6 +402,9 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 		i.Recipe, i.Model, i.Runtime = p.name, p.pkg.ID(), p.label()
 	} else { // nobody has judged it
 		i.Model, i.Runtime = l.judges.now(j.trigger.Recipe)
+	}
+	if c := j.code.Load(); c != nil {
+		i.Code, i.Serial, i.Timings.Code = c.text, cmp.Or(i.Serial, c.serial), c.took
 	}
 	if i.At.IsZero() {
 		i.At = j.trigger.At

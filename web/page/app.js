@@ -201,7 +201,7 @@ function board(r) {
   const took = Object.entries(r.timings).filter(([, ns]) => ns > 0).map(([k, ns]) => `${k.replace('_ns', '')} ${(ns / 1e6).toFixed(1)} ms`).join(', ');
   const l = r.registration, lay = l && [`${l.right.toFixed(1)} px to the right`, `${l.down.toFixed(1)} px down`, `turned ${l.turn.toFixed(2)}°`,
     l.etch && `copper ${l.etch > 0 ? 'wider' : 'narrower'} by ${Math.abs(l.etch).toFixed(1)} px at each edge`].filter(Boolean).join(', ');
-  const facts = { Board: r.serial, Inspection: r.id, Time: new Date(r.at).toLocaleString(), Recipe: r.recipe, Model: r.model, Runtime: r.runtime, Asked: r.trigger.request ? `${r.trigger.source} ${r.trigger.request}` : r.trigger.source, Lay: lay, Took: took, Missed: r.missed ? `${r.missed} frames just before` : '' };
+  const facts = { Board: r.serial, Code: r.code, Inspection: r.id, Time: new Date(r.at).toLocaleString(), Recipe: r.recipe, Model: r.model, Runtime: r.runtime, Asked: r.trigger.request ? `${r.trigger.source} ${r.trigger.request}` : r.trigger.source, Lay: lay, Took: took, Missed: r.missed ? `${r.missed} frames just before` : '' };
   $('board-facts').replaceChildren(...Object.entries(facts).filter(([, x]) => x).flatMap(([k, x]) => [el('dt', '', k), el('dd', '', x)]));
   const p = r.disposition;
   set($('decided'), p ? `Decided: ${p.decision}${p.decision === 'release' ? ' (false call)' : ''} by ${p.by}, ${new Date(p.at).toLocaleString()}${p.note ? ' – ' + p.note : ''}` : '');
