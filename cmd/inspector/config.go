@@ -23,6 +23,7 @@ import (
 	"inspector"
 	"inspector/camera"
 	"inspector/model"
+	"inspector/model/remote"
 	"inspector/notify"
 )
 
@@ -74,6 +75,7 @@ type ModelConfig struct {
 	Library        string   `yaml:"library"`
 	Remote         string   `yaml:"remote"`
 	RemoteJSON     bool     `yaml:"remote_json"`
+	RemoteCA       string   `yaml:"remote_ca"`
 	Threads        int      `yaml:"threads"`
 	Arena          bool     `yaml:"arena"`
 	Sessions       int      `yaml:"sessions"`
@@ -278,7 +280,12 @@ func (c Config) faults() (out []fault) {
 	}
 	oneOf("trigger.mode", c.Trigger.Mode, "free-run", "interval", "external")
 	oneOf("model.runtime", c.Model.Runtime, "auto", "onnxruntime", "onnx-go", "remote")
-	want(c.Model.Runtime != "remote" || c.Model.Remote != "", "model.remote", "it is required for runtime remote: the model's address, such as http://HOST:8000/v2/models/pcb")
+	if c.Model.Remote == "" {
+		want(c.Model.Runtime != remote.Name, "model.remote", "it is required for runtime remote: the server's address, such as http://HOST:8000 or grpc://HOST:8001")
+	} else {
+		err := remote.CheckURL(c.Model.Remote)
+		want(err == nil, "model.remote", "%v", err)
+	}
 	oneOf("model.variant", c.Model.Variant, model.FP32, model.INT8, "auto")
 	_, err := model.ParseTrust(c.Model.TrustedKeys)
 	want(err == nil, "model.trusted_keys", "%v", err)
