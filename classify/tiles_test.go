@@ -53,7 +53,7 @@ func tiled(t *testing.T, golden inspector.Pixels) *Classifier {
 	p := *load(t, "../model/testdata/models", "difference")
 	p.Inputs = slices.Clone(p.Inputs)
 	p.Inputs[0].Fit, p.Inputs[0].Overlap = model.Tiles, 16
-	s, err := runtimes()["onnx-go"](&p)
+	s, err := runtimes()["onnx-go"](t, &p)
 	if err != nil {
 		t.Fatal(err)
 	}

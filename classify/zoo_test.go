@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +14,10 @@ import (
 
 	"inspector"
 	"inspector/model"
+	"inspector/model/modeltest"
 	"inspector/model/onnxgo"
 	"inspector/model/onnxruntime"
+	"inspector/model/remote"
 )
 
 // zoo is every kind of model that users bring, and for each runtime that cannot
@@ -35,16 +38,42 @@ type closer interface {
 	Close() error
 }
 
-// runtimes open a package each. One that is not on this machine is nil.
-func runtimes() map[string]func(*model.Package) (closer, error) {
-	all := map[string]func(*model.Package) (closer, error){
-		onnxgo.Name: func(p *model.Package) (closer, error) { return onnxgo.Open(p) },
+// runtimes open a package each; the caller closes. One that is not on this
+// machine is left out; servers have ONNX Runtime behind them, until the test
+// ends.
+func runtimes() map[string]func(*testing.T, *model.Package) (closer, error) {
+	type opener = func(*testing.T, *model.Package) (closer, error)
+	all := map[string]opener{
+		onnxgo.Name: func(_ *testing.T, p *model.Package) (closer, error) { return onnxgo.Open(p) },
 	}
-	if library, err := onnxruntime.Find(); err == nil {
-		all[onnxruntime.Name] = func(p *model.Package) (closer, error) {
-			return onnxruntime.Open(library, p, onnxruntime.Options{})
+	library, err := onnxruntime.Find()
+	if err != nil {
+		return all
+	}
+	all[onnxruntime.Name] = func(_ *testing.T, p *model.Package) (closer, error) {
+		return onnxruntime.Open(library, p, onnxruntime.Options{})
+	}
+	served := func(serve func(*testing.T, *model.Package, modeltest.Run) remote.Options) opener {
+		return func(t *testing.T, p *model.Package) (closer, error) {
+			behind, err := onnxruntime.Open(library, p, onnxruntime.Options{})
+			if err != nil {
+				return nil, err
+			}
+			t.Cleanup(func() { behind.Close() })
+			return remote.Open(t.Context(), p, serve(t, p, behind.Run))
 		}
 	}
+	web := func(asJSON bool) opener {
+		return served(func(t *testing.T, p *model.Package, run modeltest.Run) remote.Options {
+			s := httptest.NewServer(modeltest.HTTP(p, run))
+			t.Cleanup(s.Close)
+			return remote.Options{URL: s.URL, JSON: asJSON}
+		})
+	}
+	all["remote over HTTP"], all["remote over HTTP in JSON"] = web(false), web(true)
+	all["remote over gRPC"] = served(func(t *testing.T, p *model.Package, run modeltest.Run) remote.Options {
+		return remote.Options{URL: "grpc://" + modeltest.ServeGRPC(t, p, run)}
+	})
 	return all
 }
 
@@ -59,7 +88,7 @@ func TestZoo(t *testing.T) {
 		for runtime, open := range runtimes() {
 			t.Run(name+" on "+runtime, func(t *testing.T) {
 				p := load(t, folder, name)
-				s, err := open(p)
+				s, err := open(t, p)
 				if op := cannot[runtime]; op != "" {
 					var unsupported *model.UnsupportedError
 					if !errors.As(err, &unsupported) || unsupported.Op != op || !slices.Contains(unsupported.Able, onnxruntime.Name) {
@@ -106,7 +135,7 @@ func conform(t *testing.T, p *model.Package, s session, dir string) {
 			if err := s.Run(ctx, x, out); err != nil {
 				return err
 			}
-			if d := distance(out, numbers); &x[0] == &in[0] && !(d <= 1e-4) {
+			if d := modeltest.Distance(out, numbers); &x[0] == &in[0] && !(d <= 1e-4) {
 				t.Errorf("the output differs by %v from PyTorch's", d)
 			}
 		}
@@ -133,21 +162,7 @@ func conform(t *testing.T, p *model.Package, s session, dir string) {
 }
 
 func closeTo(a, b inspector.Box, by float64) bool {
-	return distance([]float32{a.Left, a.Top, a.Right, a.Bottom}, []float32{b.Left, b.Top, b.Right, b.Bottom}) <= by
-}
-
-func distance(a, b []float32) (most float64) {
-	if len(a) != len(b) {
-		return math.Inf(1)
-	}
-	for i := range a {
-		d := math.Abs(float64(a[i] - b[i]))
-		if math.IsNaN(d) {
-			return d
-		}
-		most = max(most, d)
-	}
-	return most
+	return modeltest.Distance([]float32{a.Left, a.Top, a.Right, a.Bottom}, []float32{b.Left, b.Top, b.Right, b.Bottom}) <= by
 }
 
 func floats(t *testing.T, file string) []float32 {

@@ -113,7 +113,7 @@ func (e *DamagedError) Permanent() bool { return true }
 func (g Graph) whole() error {
 	for _, w := range g.Weights {
 		if w.external {
-			return &DamagedError{fmt.Errorf("weights %q are in another file; export the model into one file", w.Name)}
+			return &DamagedError{fmt.Errorf("weights %q are in another file; 'inspector model add' makes one file of both", w.Name)}
 		}
 	}
 	return nil
@@ -147,16 +147,7 @@ func (g *Graph) readOpset(b []byte) error {
 }
 
 func (g *Graph) readMetadata(b []byte) error {
-	var key, value string
-	err := eachField(b, func(f field) error {
-		switch f.num {
-		case 1:
-			key = string(f.bytes)
-		case 2:
-			value = string(f.bytes)
-		}
-		return nil
-	})
+	key, value, err := readEntry(b)
 	if g.Metadata == nil {
 		g.Metadata = map[string]string{}
 	}

@@ -69,15 +69,6 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	return p, nil
 }
 
-// ReadFile gives an ONNX file, unless it is larger than any model here needs.
-func ReadFile(fsys fs.FS, name string) ([]byte, error) {
-	onnx, err := read(fsys, name, maxONNX)
-	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
-	}
-	return onnx, nil
-}
-
 // Find loads the package that ref names, NAME or NAME/VERSION, from a folder of
 // models. Without a version it takes the newest.
 func Find(fsys fs.FS, ref string) (*Package, error) {

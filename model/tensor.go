@@ -23,6 +23,11 @@ func FloatTensor(name string, shape []int64, values []float32) Tensor {
 	return Tensor{Name: name, Type: Float32, Shape: shape, floats: values}
 }
 
+// IntTensor gives a list of whole numbers for Encode.
+func IntTensor(name string, values []int64) Tensor {
+	return Tensor{Name: name, Type: Int64, Shape: []int64{int64(len(values))}, ints: values}
+}
+
 func readTensor(b []byte) (t Tensor, err error) {
 	err = eachField(b, func(f field) (err error) {
 		switch f.num {
@@ -85,7 +90,7 @@ func (t Tensor) check(want ElementType, name string, size, have int) error {
 	n, ok := elements(t.Shape)
 	switch {
 	case t.external:
-		return fmt.Errorf("onnx: weights %q are in another file; export the model into one file", t.Name)
+		return fmt.Errorf("onnx: weights %q are in another file; 'inspector model add' makes one file of both", t.Name)
 	case t.Type != want:
 		return fmt.Errorf("onnx: weights %q have element type %d; want %s (%d)", t.Name, t.Type, name, want)
 	case !ok || n != have || t.raw != nil && len(t.raw)%size != 0:

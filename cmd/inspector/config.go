@@ -59,6 +59,7 @@ type ModelConfig struct {
 	Library        string   `yaml:"library"`
 	Remote         string   `yaml:"remote"`
 	RemoteJSON     bool     `yaml:"remote_json"`
+	RemoteCA       string   `yaml:"remote_ca"`
 	Threads        int      `yaml:"threads"`
 	Arena          bool     `yaml:"arena"`
 	Sessions       int      `yaml:"sessions"`

@@ -46,6 +46,15 @@ func TestConfigNeedsUsersForAnOpenBroker(t *testing.T) {
 	}
 }
 
+func TestConfigOfAServer(t *testing.T) {
+	for remote, ok := range map[string]bool{"": false, "http://pool:8000": true, "grpcs://pool:8001/v2/models/pcb": true, "grpc://pool": false, "pool:8000": false} {
+		env := map[string]string{"INSPECTOR_MODEL_RUNTIME": "remote", "INSPECTOR_MODEL_REMOTE": remote}
+		if _, err := loadConfig("", func(k string) string { return env[k] }); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "model.remote") {
+			t.Errorf("%q: %v", remote, err)
+		}
+	}
+}
+
 func TestConfigDefaultsFileEnvironment(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inspector.yaml")
 	if err := os.WriteFile(file, []byte("camera: {period: 3s}\nlog: {level: debug}\n"), 0o600); err != nil {

@@ -48,7 +48,7 @@ func startSession(ctx context.Context, runtime string, p *model.Package, c Model
 	case onnxgo.Name:
 		return wrapped(onnxgo.OpenPool(p, max(c.Sessions, 1)))
 	case remote.Name:
-		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON}))
+		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON, CAFile: c.RemoteCA}))
 	}
 	return wrapped(onnxruntime.Open(c.Library, p, onnxruntime.Options{Threads: c.Threads, NoArena: !c.Arena}))
 }
@@ -61,10 +61,14 @@ func wrapped[S session](s S, err error) (session, error) {
 	return s, nil
 }
 
-// variants to try. With auto they are all that the package has.
-func variants(c ModelConfig, p *model.Package) []string {
+// variants to try. With auto they are all that the package has; a server has
+// the one that somebody put there, so it is taken for the package's file.
+func variants(c ModelConfig, p *model.Package, runtime string) []string {
 	if c.Variant != "auto" {
 		return []string{c.Variant}
+	}
+	if runtime == remote.Name {
+		return []string{model.FP32}
 	}
 	out := []string{model.FP32}
 	for name := range p.Variants {
@@ -98,7 +102,7 @@ func openProven(ctx context.Context, r *model.Registry, p *model.Package, c Mode
 func fastest(ctx context.Context, r *model.Registry, p *model.Package, runtimes []string, c ModelConfig, takt time.Duration) (best *judge, _ error) {
 	var errs []error
 	for _, runtime := range runtimes {
-		for _, variant := range variants(c, p) {
+		for _, variant := range variants(c, p, runtime) {
 			g, err := tryOne(ctx, r, p, runtime, variant, c, takt)
 			switch {
 			case ctx.Err() != nil:

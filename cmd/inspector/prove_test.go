@@ -1,15 +1,10 @@
 package main
 
 import (
-	"encoding/binary"
-	"encoding/json"
+	"context"
 	"errors"
-	"io"
 	"io/fs"
-	"math"
-	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,14 +12,14 @@ import (
 
 	"inspector/classify"
 	"inspector/model"
+	"inspector/model/modeltest"
 	"inspector/model/onnxruntime"
 	"inspector/models"
 )
 
-// inferenceServer serves the shipped model on ONNX Runtime, over the binary
-// form of the Open Inference Protocol. While down, it is out of order; off is
-// added to every number.
-func inferenceServer(t *testing.T, down *atomic.Bool, off float32) string {
+// inferenceServer serves the shipped model on ONNX Runtime, over HTTP or gRPC.
+// While down, it is out of order; off is added to every number.
+func inferenceServer(t *testing.T, scheme string, down *atomic.Bool, off float32) string {
 	t.Helper()
 	p, err := model.Find(models.FS, "pcb")
 	if err != nil {
@@ -37,38 +32,37 @@ func inferenceServer(t *testing.T, down *atomic.Bool, off float32) string {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		switch n, _ := strconv.Atoi(r.Header.Get("Inference-Header-Content-Length")); {
-		case down.Load():
-			http.Error(w, "out of order", http.StatusServiceUnavailable)
-		case r.Method == http.MethodPost:
-			in, out := make([]float32, p.InputSize()), make([]float32, p.OutputSize())
-			for i := range in {
-				in[i] = math.Float32frombits(binary.LittleEndian.Uint32(body[n+4*i:]))
-			}
-			if err := s.Run(r.Context(), in, out); err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			text, _ := json.Marshal(map[string]any{"outputs": []any{map[string]any{"name": "output", "datatype": "FP32", "shape": p.OutputShapes()[0], "parameters": map[string]any{"binary_data_size": 4 * len(out)}}}})
-			w.Header().Set("Inference-Header-Content-Length", strconv.Itoa(len(text)))
-			for _, v := range out {
-				text = binary.LittleEndian.AppendUint32(text, math.Float32bits(v+off))
-			}
-			_, _ = w.Write(text)
+	t.Cleanup(func() { s.Close() })
+	run := func(ctx context.Context, in, out []float32) error {
+		if down.Load() {
+			return errors.New("out of order")
 		}
-	}))
-	t.Cleanup(func() { server.Close(); s.Close() })
+		err := s.Run(ctx, in, out)
+		for i := range out {
+			out[i] += off
+		}
+		return err
+	}
+	if scheme == "grpc" {
+		return "grpc://" + modeltest.ServeGRPC(t, p, run)
+	}
+	server := httptest.NewServer(modeltest.HTTP(p, run))
+	t.Cleanup(server.Close)
 	return server.URL + "/v2/models/pcb"
 }
 
 // The vectors prove a server as they prove a runtime; a server that fails
 // later makes boards unsure.
 func TestRemoteRuntime(t *testing.T) {
+	for _, scheme := range []string{"http", "grpc"} {
+		t.Run(scheme, func(t *testing.T) { remoteRuntime(t, scheme) })
+	}
+}
+
+func remoteRuntime(t *testing.T, scheme string) {
 	var down atomic.Bool
 	c := defaults()
-	c.Data, c.Model.Runtime, c.Model.Remote = t.TempDir(), "remote", inferenceServer(t, &down, 0)
+	c.Data, c.Model.Runtime, c.Model.Remote = t.TempDir(), "remote", inferenceServer(t, scheme, &down, 0)
 	j, err := openJudges(t.Context(), c, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -98,10 +92,10 @@ func TestRemoteRuntime(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	down.Store(true)
-	if r := judge.Classify(t.Context(), picture); r.Verdict != "unsure" || !strings.Contains(r.Reason, "503") {
+	if r := judge.Classify(t.Context(), picture); r.Verdict != "unsure" || !strings.Contains(r.Reason, "out of order") {
 		t.Errorf("%+v", r)
 	}
-	c.Model.Remote = inferenceServer(t, new(atomic.Bool), 0.01)
+	c.Model.Remote = inferenceServer(t, scheme, new(atomic.Bool), 0.01)
 	if _, err := openJudges(t.Context(), c, nil); !errors.Is(err, classify.ErrVector) {
 		t.Errorf("a server with another network: %v", err)
 	}
@@ -110,7 +104,7 @@ func TestRemoteRuntime(t *testing.T) {
 // auto passes over what does not compute the model right, however fast it is.
 func TestAutoTakesWhatProvesItself(t *testing.T) {
 	c := defaults().Model
-	c.Remote = inferenceServer(t, new(atomic.Bool), 0.01)
+	c.Remote = inferenceServer(t, "grpc", new(atomic.Bool), 0.01)
 	r, err := model.OpenRegistry(fs.FS(models.FS), "")
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +125,16 @@ func TestAutoTakesWhatProvesItself(t *testing.T) {
 	if err := g.session.Close(); err != nil {
 		t.Error(err)
 	}
+	c.Runtime, c.Remote, c.Variant = "remote", inferenceServer(t, "grpc", new(atomic.Bool), 0), "auto"
+	g, err = openProven(t.Context(), r, p, c, time.Minute)
+	if err != nil || g.pkg.Variant != model.FP32 {
+		t.Fatalf("which variant the server has is not known: %+v, %v", g, err)
+	}
+	if err := g.session.Close(); err != nil {
+		t.Error(err)
+	}
+	c = defaults().Model
+	c.Variant = model.INT8
 	bare := *p
 	bare.Variants = nil
 	p = &bare

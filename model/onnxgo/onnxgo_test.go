@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"inspector/model"
+	"inspector/model/modeltest"
 	"inspector/model/onnxruntime"
 )
 
@@ -26,13 +27,13 @@ func TestConformance(t *testing.T) {
 		t.Skip("needs ONNX Runtime to compare with: ", err)
 	}
 	for _, ref := range []string{"difference", "detector", "classifier", "mixed"} {
-		t.Run(ref, func(t *testing.T) { conform(t, library, find(t, "../testdata/models", ref), 5) })
+		t.Run(ref, func(t *testing.T) { conform(t, library, modeltest.Find(t, "../testdata/models", ref), 5) })
 	}
 	t.Run("pcb", func(t *testing.T) {
 		if _, err := os.Stat("../../models/pcb"); err != nil {
 			t.Skip("the shipped model is not there")
 		}
-		conform(t, library, shrunk(t, find(t, "../../models", "pcb"), 160), 3)
+		conform(t, library, shrunk(t, modeltest.Find(t, "../../models", "pcb"), 160), 3)
 	})
 }
 
@@ -66,7 +67,7 @@ func conform(t *testing.T, library string, p *model.Package, runs int) {
 	first := make([]float32, p.InputSize())
 	var again []float32
 	for run := range runs {
-		in := noise(r, p.InputSize())
+		in := modeltest.Noise(r, p.InputSize())
 		switch run {
 		case 0:
 			copy(first, in)
@@ -77,7 +78,7 @@ func conform(t *testing.T, library string, p *model.Package, runs int) {
 		if err := errors.Join(reference.Run(t.Context(), in, want), s.Run(t.Context(), in, have)); err != nil {
 			t.Fatal(err)
 		}
-		if d := distance(want, have); !(d <= 1e-4) {
+		if d := modeltest.Distance(want, have); !(d <= 1e-4) {
 			t.Errorf("run %d differs by %v from ONNX Runtime", run, d)
 		}
 		if slices.Max(have)-slices.Min(have) < 1e-3 {
@@ -92,33 +93,6 @@ func conform(t *testing.T, library string, p *model.Package, runs int) {
 			}
 		}
 	}
-}
-
-func distance(a, b []float32) (most float64) {
-	for i := range a {
-		d := math.Abs(float64(a[i] - b[i]))
-		if math.IsNaN(d) {
-			return d
-		}
-		most = max(most, d)
-	}
-	return most
-}
-
-func noise(r *rand.Rand, n int) []float32 {
-	out := make([]float32, n)
-	for i := range out {
-		out[i] = r.Float32()
-	}
-	return out
-}
-
-func find(t testing.TB, folder, ref string) *model.Package {
-	p, err := model.Find(os.DirFS(folder), ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
 }
 
 // A network that onnx-go would compute wrongly is refused by name of operator.
@@ -195,7 +169,7 @@ func TestRefuses(t *testing.T) {
 }
 
 func TestRefusesReshapeThatDoesNotFit(t *testing.T) {
-	g := find(t, "../testdata/models", "mixed").Graph
+	g := modeltest.Find(t, "../testdata/models", "mixed").Graph
 	g.Nodes = slices.DeleteFunc(slices.Clone(g.Nodes), func(n model.Node) bool { return n.Op == "MaxPool" })
 	for i, n := range g.Nodes {
 		if n.Op == "Reshape" {
@@ -210,12 +184,12 @@ func TestRefusesReshapeThatDoesNotFit(t *testing.T) {
 // A run that is given up leaves the session usable, and never touches the
 // caller's buffers afterwards.
 func TestContextEnds(t *testing.T) {
-	p := find(t, "../testdata/models", "detector")
+	p := modeltest.Find(t, "../testdata/models", "detector")
 	s, err := Open(p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := noise(rand.New(rand.NewPCG(3, 4)), p.InputSize())
+	in := modeltest.Noise(rand.New(rand.NewPCG(3, 4)), p.InputSize())
 	want, out := make([]float32, p.OutputSize()), make([]float32, p.OutputSize())
 	if err := s.Run(t.Context(), in, want); err != nil {
 		t.Fatal(err)
@@ -244,8 +218,8 @@ func TestContextEnds(t *testing.T) {
 }
 
 func TestManyGoroutinesAndSessions(t *testing.T) {
-	p := find(t, "../testdata/models", "classifier")
-	in, want := noise(rand.New(rand.NewPCG(5, 6)), p.InputSize()), make([]float32, p.OutputSize())
+	p := modeltest.Find(t, "../testdata/models", "classifier")
+	in, want := modeltest.Noise(rand.New(rand.NewPCG(5, 6)), p.InputSize()), make([]float32, p.OutputSize())
 	errs := make(chan error)
 	for i := range 4 {
 		go func() {
@@ -281,7 +255,7 @@ func TestManyGoroutinesAndSessions(t *testing.T) {
 }
 
 func TestPanicBecomesError(t *testing.T) {
-	p := find(t, "../testdata/models", "classifier")
+	p := modeltest.Find(t, "../testdata/models", "classifier")
 	s, err := Open(p)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +271,7 @@ func TestPanicBecomesError(t *testing.T) {
 }
 
 func TestWrongSizes(t *testing.T) {
-	p := find(t, "../testdata/models", "classifier")
+	p := modeltest.Find(t, "../testdata/models", "classifier")
 	s, err := Open(p)
 	if err != nil {
 		t.Fatal(err)
@@ -313,7 +287,7 @@ func TestWrongSizes(t *testing.T) {
 
 // Check names every operator that is lacking, each once.
 func TestCheck(t *testing.T) {
-	g := find(t, "../testdata/models", "yolov8").Graph
+	g := modeltest.Find(t, "../testdata/models", "yolov8").Graph
 	g.Inputs = slices.Clone(g.Inputs)
 	g.Inputs[0].Shape = []int64{1, 3, 64, 64}
 	text := fmt.Sprint(Check(g))
@@ -322,7 +296,7 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q does not name %s once", text, op)
 		}
 	}
-	if g = find(t, "../testdata/models", "classifier").Graph; Check(g) != nil {
+	if g = modeltest.Find(t, "../testdata/models", "classifier").Graph; Check(g) != nil {
 		t.Error(Check(g))
 	}
 	if g.Opset = 8; Check(g) == nil {
@@ -341,7 +315,7 @@ func TestRewritten(t *testing.T) {
 	ints := func(v ...int64) model.Attribute { return model.Attribute{Kind: 7, Ints: v} }
 	r := rand.New(rand.NewPCG(7, 8))
 	weights := []model.Tensor{
-		model.FloatTensor("grouped", []int64{6, 2, 3, 3}, noise(r, 108)), model.FloatTensor("wide", []int64{1, 6, 1, 1}, noise(r, 6)),
+		model.FloatTensor("grouped", []int64{6, 2, 3, 3}, modeltest.Noise(r, 108)), model.FloatTensor("wide", []int64{1, 6, 1, 1}, modeltest.Noise(r, 6)),
 		model.FloatTensor("low", []int64{}, []float32{0}), model.FloatTensor("high", []int64{}, []float32{3}), model.FloatTensor("divisor", []int64{}, []float32{3}),
 	}
 	conv := map[string]model.Attribute{"kernel_shape": ints(3, 3), "strides": ints(1, 1), "pads": ints(1, 1, 1, 1), "group": {Kind: 2, Int: 2}}
@@ -357,7 +331,7 @@ func TestRewritten(t *testing.T) {
 	p.Name, p.Version, p.SHA256, p.Task, p.Labels = "made", "1.0.0", strings.Repeat("0", 64), model.Segmentation, slices.Repeat([]string{"x"}, 6)
 	p.Inputs = []model.Input{{Name: "input", Layout: "NCHW", Width: 8, Height: 8, Colour: "rgb", Fit: ""}}
 	p.Outputs = []model.Output{{Name: "map"}}
-	weights[0] = model.FloatTensor("grouped", []int64{6, 1, 3, 3}, noise(r, 54))
+	weights[0] = model.FloatTensor("grouped", []int64{6, 1, 3, 3}, modeltest.Noise(r, 54))
 	conv["group"] = model.Attribute{Kind: 2, Int: 3}
 	value := func(name string, shape ...int64) model.Value {
 		return model.Value{Name: name, Type: model.Float32, Shape: shape}
@@ -381,7 +355,7 @@ func TestRewritten(t *testing.T) {
 	two.Task, two.Labels = model.Anomaly, []string{"x"}
 	two.Inputs = slices.Clone(p.Inputs)
 	mean := map[string]model.Attribute{"axes": ints(2, 3), "keepdims": {Kind: 2}}
-	one := model.FloatTensor("one", []int64{1, 3, 1, 1}, noise(r, 3))
+	one := model.FloatTensor("one", []int64{1, 3, 1, 1}, modeltest.Noise(r, 3))
 	two.Outputs = []model.Output{{Name: "map"}, {Name: "score"}}
 	two.Graph = model.Graph{Opset: 12, Weights: []model.Tensor{one}, Inputs: p.Graph.Inputs,
 		Outputs: []model.Value{value("score", 1, 1), value("map", 1, 1, 8, 8)}, // not in the order of the manifest

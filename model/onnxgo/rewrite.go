@@ -129,6 +129,8 @@ func (r *rewriter) form(n model.Node) ([]model.Node, error) {
 		return r.spread(n)
 	case "MaxPool":
 		return []model.Node{withoutDefaults(n)}, nil
+	case "Reshape":
+		return []model.Node{r.explicit(n)}, nil
 	}
 	return []model.Node{n}, nil
 }
@@ -162,7 +164,7 @@ func (r *rewriter) move(n model.Node) ([]model.Node, error) {
 		return nil, nil
 	case n.Op == "Transpose" || n.Op == "Reshape":
 		r.bytes[n.Outputs[0]] = true
-		return []model.Node{n}, nil
+		return r.form(n)
 	}
 	return nil, errors.New("computes with bytes; want float32")
 }
@@ -170,8 +172,18 @@ func (r *rewriter) move(n model.Node) ([]model.Node, error) {
 // mean over height and width is what onnx-go calls by another name.
 func (r *rewriter) mean(n model.Node) []model.Node {
 	axes := n.Attributes["axes"].Ints
+	if len(n.Inputs) == 2 { // as of opset 18
+		w, _ := r.g.Weight(n.Inputs[1])
+		axes, _ = w.Int64s() // none fit
+		n.Inputs = n.Inputs[:1]
+	}
+	axes = slices.Clone(axes)
+	for i, a := range axes {
+		axes[i] = (a + 4) % 4
+	}
+	slices.Sort(axes)
 	keep, given := n.Attributes["keepdims"]
-	if len(n.Inputs) != 1 || !slices.Equal(axes, []int64{2, 3}) && !slices.Equal(axes, []int64{-2, -1}) || len(r.shapes[n.Inputs[0]]) != 4 {
+	if len(n.Inputs) != 1 || !slices.Equal(axes, []int64{2, 3}) || len(r.shapes[n.Inputs[0]]) != 4 {
 		return []model.Node{n}
 	}
 	pool := model.Node{Name: n.Name, Op: "GlobalAveragePool", Inputs: n.Inputs, Outputs: n.Outputs}
@@ -180,6 +192,38 @@ func (r *rewriter) mean(n model.Node) []model.Node {
 	}
 	pool.Outputs = []string{n.Outputs[0] + "/pooled"}
 	return []model.Node{pool, {Name: n.Name + "/flatten", Op: "Flatten", Inputs: pool.Outputs, Outputs: n.Outputs}}
+}
+
+// explicit is a Reshape whose sizes say nothing but sizes: 0 stands for the
+// input's, -1 for what is left.
+func (r *rewriter) explicit(n model.Node) model.Node {
+	if len(n.Inputs) != 2 || r.shapes[n.Inputs[0]] == nil {
+		return n
+	}
+	from := r.shapes[n.Inputs[0]]
+	w, _ := r.g.Weight(n.Inputs[1])
+	to, err := w.Int64s()
+	if err != nil {
+		return n // check refuses it
+	}
+	rest, left := product(from), -1
+	for i, d := range to {
+		if d == 0 && i < len(from) && n.Attributes["allowzero"].Int == 0 {
+			to[i] = from[i]
+		}
+		if d == -1 && left < 0 {
+			left = i
+		} else if to[i] > 0 && rest%to[i] == 0 {
+			rest /= to[i]
+		}
+	}
+	if left >= 0 {
+		to[left] = rest
+	}
+	name := n.Outputs[0] + "/sizes"
+	r.weight(model.IntTensor(name, to))
+	n.Inputs[1] = name
+	return n
 }
 
 // partOutputs gives outputs that other nodes read too a node of their own,

@@ -1,0 +1,168 @@
+package model
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// asTorch writes a network as PyTorch's exporter does: the weights in another
+// file, by offset and length.
+func asTorch(t testing.TB, onnx []byte, location string) (small, data []byte) {
+	t.Helper()
+	bytesField := func(to []byte, num protowire.Number, b []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(to, num, protowire.BytesType), b)
+	}
+	tensor := func(b []byte) (out []byte) {
+		for at := 0; at < len(b); {
+			num, _, n := protowire.ConsumeField(b[at:])
+			if num == 9 {
+				_, _, tag := protowire.ConsumeTag(b[at:])
+				raw, _ := protowire.ConsumeBytes(b[at+tag:])
+				for key, value := range map[string]string{"location": location, "offset": fmt.Sprint(len(data)), "length": fmt.Sprint(len(raw))} {
+					out = bytesField(out, 13, bytesField(bytesField(nil, 1, []byte(key)), 2, []byte(value)))
+				}
+				out = protowire.AppendVarint(protowire.AppendTag(out, 14, protowire.VarintType), 1)
+				data = append(data, raw...)
+			} else {
+				out = append(out, b[at:at+n]...)
+			}
+			at += n
+		}
+		return out
+	}
+	err := eachField(onnx, func(f field) error {
+		if f.num != 7 {
+			if f.typ == protowire.BytesType {
+				small = bytesField(small, f.num, f.bytes)
+			} else {
+				small = protowire.AppendVarint(protowire.AppendTag(small, f.num, f.typ), f.n)
+			}
+			return nil
+		}
+		var graph []byte
+		err := eachField(f.bytes, func(f field) error {
+			if f.num == 5 {
+				f.bytes = tensor(f.bytes)
+			}
+			graph = bytesField(graph, f.num, f.bytes)
+			return nil
+		})
+		small = bytesField(small, 7, graph)
+		return err
+	})
+	if err != nil || len(data) == 0 {
+		t.Fatal("no weights were put elsewhere: ", err)
+	}
+	return small, data
+}
+
+// Weights in another file, as PyTorch writes them, become part of the network;
+// a file that has its own stays as it is, byte for byte.
+func TestWeightsInAnotherFile(t *testing.T) {
+	onnx, err := os.ReadFile("testdata/models/resnet18/1.0.0/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, data := asTorch(t, onnx, "m.onnx.data")
+	fsys := fstest.MapFS{"x/own.onnx": {Data: onnx}, "x/m.onnx": {Data: small}, "x/m.onnx.data": {Data: data}, "damaged.onnx": {Data: onnx[:1000]}}
+	if own, err := ReadFile(fsys, "x/own.onnx"); err != nil || !bytes.Equal(own, onnx) {
+		t.Error("a file in one piece was changed: ", err)
+	}
+	if damaged, err := ReadFile(fsys, "damaged.onnx"); err != nil || !bytes.Equal(damaged, onnx[:1000]) {
+		t.Error("what is no network is for ReadGraph to tell: ", err)
+	}
+	whole, err := ReadFile(fsys, "x/m.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, wantErr := ReadGraph(onnx)
+	have, haveErr := ReadGraph(whole)
+	if err := errors.Join(wantErr, haveErr, have.whole()); err != nil || !reflect.DeepEqual(have, want) {
+		t.Errorf("another network: %v", err)
+	}
+}
+
+func TestWeightsThatAreNotThere(t *testing.T) {
+	onnx, err := os.ReadFile("testdata/models/classifier/1.0.0/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, data := asTorch(t, onnx, "m.data")
+	up, _ := asTorch(t, onnx, "../m.data")
+	odd := bytes.ReplaceAll(small, []byte("offset\x12\x010"), []byte("offset\x12\x01x"))
+	for name, files := range map[string]map[string][]byte{
+		"no file":       {"d/m.onnx": small},
+		"a short file":  {"d/m.onnx": small, "d/m.data": data[:len(data)-1]},
+		"an empty file": {"d/m.onnx": small, "d/m.data": nil},
+		"outside":       {"d/m.onnx": up, "m.data": data},
+		"an odd offset": {"d/m.onnx": odd, "d/m.data": data},
+	} {
+		fsys := fstest.MapFS{}
+		for file, data := range files {
+			fsys[file] = &fstest.MapFile{Data: data}
+		}
+		var damaged *DamagedError
+		if _, err := ReadFile(fsys, "d/m.onnx"); !errors.As(err, &damaged) || !strings.Contains(err.Error(), "another file") || !strings.Contains(err.Error(), "copy it again") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := ReadFile(fstest.MapFS{}, "none.onnx"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	var large *TooLargeError
+	huge := hugeFS{fstest.MapFS{"m.onnx": {Data: small}, "m.data": {Data: data}}}
+	if _, err := ReadFile(huge, "m.onnx"); !errors.As(err, &large) {
+		t.Errorf("weights of 2 GB: %v", err)
+	}
+}
+
+// hugeFS says that every file of weights has 2 GB.
+type hugeFS struct{ fs.FS }
+
+func (h hugeFS) Open(name string) (fs.File, error) {
+	f, err := h.FS.Open(name)
+	if err == nil && strings.HasSuffix(name, ".data") {
+		f = hugeFile{f}
+	}
+	return f, err
+}
+
+type hugeFile struct{ fs.File }
+
+func (h hugeFile) Stat() (fs.FileInfo, error) {
+	i, err := h.File.Stat()
+	return hugeInfo{i}, err
+}
+
+type hugeInfo struct{ fs.FileInfo }
+
+func (hugeInfo) Size() int64 { return 2 << 30 }
+
+// Junk never panics; what is joined is a network if it was one.
+func FuzzReadFile(f *testing.F) {
+	onnx, err := os.ReadFile("testdata/models/classifier/1.0.0/model.onnx")
+	if err != nil {
+		f.Fatal(err)
+	}
+	small, data := asTorch(f, onnx, "m.data")
+	f.Add(small)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		whole, err := ReadFile(fstest.MapFS{"m.onnx": {Data: b}, "m.data": {Data: data}}, "m.onnx")
+		if err != nil {
+			return
+		}
+		_, before := ReadGraph(b)
+		if _, after := ReadGraph(whole); (before == nil) != (after == nil) {
+			t.Errorf("%v before, %v after", before, after)
+		}
+	})
+}
