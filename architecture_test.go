@@ -47,7 +47,7 @@ var imports = map[string][]string{
 	"store":                {"", "workflow", "workflow/asl"},
 	"workflow":             {"workflow/asl"},
 	"workflow/journaltest": {"workflow", "workflow/asl"},
-	"models/bench":         {"", "board", "classify", "model", "model/onnxgo", "model/onnxruntime", "models"},
+	"models/bench":         {"", "board", "camera", "classify", "model", "model/onnxgo", "model/onnxruntime", "models"},
 	"models/train":         {"", "board", "camera", "classify", "evaluate"},
 }
 

@@ -56,12 +56,13 @@ func (p *preparer) views(in *Input, first int, px inspector.Pixels) error {
 		s.tile = room(s.tile, m.Width*m.Height*px.Channels)
 		for i, v := range views {
 			tile := window(s.tile, px, frame{int(v.left), int(v.top), m.Width, m.Height}, pad)
-			p.spread(in.data[i*p.size:], first, tile)
+			if err := p.spread(in.data[i*p.size:], first, tile); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
-	p.spread(in.data, first, px)
-	return nil
+	return p.spread(in.data, first, px)
 }
 
 // window copies a part of a picture into dst, with pad where it reaches beyond.

@@ -18,6 +18,7 @@ type preparer struct {
 	copper  Tone
 	decode  model.Decode
 	numbers [3][256]float32 // of each sample, by colour channel of the model
+	line    *line           // that the numbers lie on; nil if it does not give them exactly
 	blank   []float32       // an input without its picture: the golden board alone
 	size    int             // numbers of one view
 	golden  image.Point     // size of the golden board's picture; zero without one
@@ -42,6 +43,7 @@ func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 			pr.numbers[c][v] = in.Number(c, uint8(v))
 		}
 	}
+	pr.line = lineOf(&pr.numbers[0], in)
 	if in.Binarise && r.Copper != Dark && r.Copper != Bright {
 		return nil, fmt.Errorf("%s binarises: the recipe must say whether copper is %q or %q, not %q", p.ID(), Dark, Bright, r.Copper)
 	}
@@ -111,38 +113,6 @@ func (p *preparer) view(s *scratch, px inspector.Pixels) (_ inspector.Pixels, er
 		return s.toPlate(px, p.copper)
 	}
 	return px, nil
-}
-
-// spread looks up the number of every sample and puts it in its place.
-func (p *preparer) spread(dst []float32, first int, px inspector.Pixels) {
-	n, colours := px.Width*px.Height, p.model.Colours()
-	for c := range colours {
-		from := c // the sample's place in its pixel
-		switch {
-		case px.Channels == 1:
-			from = 0
-		case p.model.Colour == "rgb":
-			from = 2 - c
-		}
-		numbers := &p.numbers[c]
-		if p.model.Layout == "NHWC" {
-			step := p.model.Channels()
-			for i := range n {
-				dst[i*step+first+c] = numbers[px.Data[i*px.Channels+from]]
-			}
-			continue
-		}
-		plane := dst[(first+c)*n : (first+c+1)*n]
-		if px.Channels == 1 {
-			for i, v := range px.Data[:len(plane)] {
-				plane[i] = numbers[v]
-			}
-			continue
-		}
-		for i := range plane {
-			plane[i] = numbers[px.Data[i*px.Channels+from]]
-		}
-	}
 }
 
 // pack closes the gaps between rows, because GoCV takes no stride.

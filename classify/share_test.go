@@ -16,7 +16,8 @@ import (
 )
 
 // passing are boards as they pass on the line, a pixel or two off their place,
-// every second with defects, and what a recipe says about them.
+// every second with defects, and a recipe for them, as recipes usually are if
+// they are to be aligned.
 func passing(t testing.TB, style board.Style, align bool) (Recipe, []inspector.Pixels) {
 	t.Helper()
 	o := board.Usual(style)
@@ -24,6 +25,9 @@ func passing(t testing.TB, style board.Style, align bool) (Recipe, []inspector.P
 	r := Recipe{Golden: golden, Align: align, Copper: Dark}
 	if style == board.Photo {
 		r.Copper = Bright
+	}
+	if align {
+		r.Etch = 1
 	}
 	var px []inspector.Pixels
 	for i := range 8 {

@@ -13,6 +13,7 @@ import (
 	"inspector"
 	"inspector/camera"
 	"inspector/model"
+	"inspector/model/remote"
 	"inspector/notify"
 )
 
@@ -72,7 +73,12 @@ func (c Config) faults() (f faults) {
 
 func (c ModelConfig) addFaults(f *faults) {
 	f.oneOf("model.runtime", c.Runtime, "auto", "onnxruntime", "onnx-go", "remote")
-	f.want(c.Runtime != "remote" || c.Remote != "", "model.remote", "it is required for runtime remote: the model's address, such as http://HOST:8000/v2/models/pcb")
+	if c.Remote == "" {
+		f.want(c.Runtime != remote.Name, "model.remote", "it is required for runtime remote: the server's address, such as http://HOST:8000 or grpc://HOST:8001")
+	} else {
+		err := remote.CheckURL(c.Remote)
+		f.want(err == nil, "model.remote", "%v", err)
+	}
 	f.oneOf("model.variant", c.Variant, model.FP32, model.INT8, "auto")
 	_, err := model.ParseTrust(c.TrustedKeys)
 	f.want(err == nil, "model.trusted_keys", "%v", err)

@@ -3,20 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
-	"runtime/metrics"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"inspector"
 	"inspector/board"
+	"inspector/camera"
 	"inspector/classify"
 	"inspector/model"
 	"inspector/model/onnxgo"
@@ -63,51 +61,6 @@ func (r *result) add(other result) {
 }
 
 var styles = []board.Style{board.Plate, board.Photo}
-
-// draw writes STYLE.bin, the golden board and then the others, every second
-// with defects.
-func draw(t task) error {
-	b, err := board.New(1, t.Size)
-	if err != nil {
-		return err
-	}
-	for _, style := range styles {
-		golden, err := b.Golden(style)
-		if err != nil {
-			return err
-		}
-		bytes := golden.Data
-		for i := range t.Boards {
-			o := board.Usual(style)
-			o.Defects = 3 * (i % 2)
-			p, _, err := b.Sample(uint64(i), o)
-			if err != nil {
-				return err
-			}
-			bytes = append(bytes, p.Data...)
-		}
-		if err := os.WriteFile(filepath.Join(t.Dir, string(style)+".bin"), bytes, 0o666); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drawn reads what draw wrote.
-func (t task) drawn(style board.Style) (golden inspector.Pixels, boards []inspector.Pixels, err error) {
-	data, err := os.ReadFile(filepath.Join(t.Dir, string(style)+".bin"))
-	if err != nil {
-		return golden, nil, err
-	}
-	channels := 1
-	if style == board.Photo {
-		channels = 3
-	}
-	for part := range slices.Chunk(data, t.Size*t.Size*channels) {
-		boards = append(boards, inspector.Pixels{Width: t.Size, Height: t.Size, Channels: channels, Stride: t.Size * channels, Data: part})
-	}
-	return boards[0], boards[1:], nil
-}
 
 func (t task) find() (*model.Package, error) {
 	source := fs.FS(models.FS)
@@ -177,14 +130,14 @@ func child(ctx context.Context, text string) error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// whole measures from pixels to verdict, and for plates how many boards all
+// whole measures from pixels to verdict, and for photographs how many boards all
 // cores judge.
 func (t task) whole(ctx context.Context, p *model.Package, s session, style board.Style, r *result) error {
 	golden, boards, err := t.drawn(style)
 	if err != nil {
 		return err
 	}
-	recipe := classify.Recipe{Name: "bench", Golden: golden, Copper: classify.Dark}
+	recipe := classify.Recipe{Name: "bench", Golden: golden, Copper: classify.Dark, Align: true, Etch: 1} // as recipes do by default
 	if style == board.Photo {
 		recipe.Copper = classify.Bright
 	}
@@ -196,7 +149,7 @@ func (t task) whole(ctx context.Context, p *model.Package, s session, style boar
 		v := c.Classify(ctx, boards[i%t.Boards])
 		return v.Verdict != inspector.Pass, unjudged(v)
 	})
-	if err != nil || style != board.Plate || t.Runtime != onnxruntime.Name {
+	if err != nil || style != board.Photo || t.Runtime != onnxruntime.Name {
 		return err
 	}
 	rate, err := t.rate(ctx, p, s, recipe, boards)
@@ -212,34 +165,42 @@ func unjudged(r classify.Result) error {
 	return nil
 }
 
-// rate is how many boards a second as many workers judge as there are cores for
-// their threads.
+// rate is how many boards a second, from JPEG to verdict, as many workers judge
+// as there are cores for their threads.
 func (t task) rate(ctx context.Context, p *model.Package, s session, recipe classify.Recipe, boards []inspector.Pixels) (float64, error) {
-	workers := max(runtime.NumCPU()/t.Threads, 1)
-	errs := make([]error, workers)
-	var judged atomic.Int64
-	var all sync.WaitGroup
-	begun := time.Now()
-	for w := range workers {
-		c, err := classify.New(p, s, recipe)
+	var stills [][]byte
+	for _, px := range boards {
+		still, err := classify.JPEG(px, 90)
 		if err != nil {
 			return 0, err
 		}
+		stills = append(stills, still)
+	}
+	workers := make([]*classify.Classifier, max(runtime.NumCPU()/t.Threads, 1))
+	for w := range workers {
+		var err error
+		if workers[w], err = classify.New(p, s, recipe); err != nil {
+			return 0, err
+		}
+	}
+	errs := make([]error, len(workers))
+	var judged atomic.Int64
+	var all sync.WaitGroup
+	begun := time.Now()
+	for w, c := range workers {
 		all.Go(func() {
-			for i := 0; time.Since(begun).Seconds() < t.Seconds && errs[w] == nil; i++ {
-				errs[w] = unjudged(c.Classify(ctx, boards[i%t.Boards]))
+			for i := w; time.Since(begun).Seconds() < t.Seconds && errs[w] == nil; i++ {
+				px, err := camera.Decode(stills[i%t.Boards], t.Size*t.Size)
+				if err == nil {
+					err = unjudged(c.Classify(ctx, px))
+				}
+				errs[w] = err
 				judged.Add(1)
 			}
 		})
 	}
 	all.Wait()
-	seconds := time.Since(begun).Seconds()
-	for _, err := range errs {
-		if err != nil {
-			return 0, err
-		}
-	}
-	return float64(judged.Load()) / seconds, nil
+	return float64(judged.Load()) / time.Since(begun).Seconds(), errors.Join(errs...)
 }
 
 // loop repeats one board for as long as the task says, after three that do not
@@ -265,40 +226,4 @@ func (t task) loop(one func(i int) (called bool, err error)) (l loop, err error)
 	l.CPU = float64((own() - cpu).Microseconds()) / 1000
 	l.Large, l.Bytes = largeAllocations()-large, bytesAllocated()-allocated
 	return l, nil
-}
-
-func since(t time.Time) float64 { return float64(time.Since(t).Microseconds()) / 1000 }
-
-// own is the processor time of this process and of those that it has waited for.
-func own() (sum time.Duration) {
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		_ = syscall.Getrusage(who, &u) // cannot fail for itself
-		sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
-	}
-	return sum
-}
-
-func bytesAllocated() float64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return float64(m.TotalAlloc)
-}
-
-// largeAllocations counts those above the classes of sizes, 32 KiB.
-func largeAllocations() float64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs-by-size:bytes"}}
-	metrics.Read(s)
-	h := s[0].Value.Float64Histogram()
-	return float64(h.Counts[len(h.Counts)-1])
-}
-
-// resident is the memory of this process in MB.
-func resident() float64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	var size, pages int
-	if _, scanned := fmt.Sscan(string(text), &size, &pages); err != nil || scanned != nil {
-		return 0
-	}
-	return float64(pages*os.Getpagesize()) / 1e6
 }

@@ -10,7 +10,7 @@ import (
 // table is Markdown, one row for each task.
 func table(tasks []task, results []result) string {
 	var b strings.Builder
-	b.WriteString("| runtime | network | threads | model alone, ms (p95) | CPU-ms | plate to verdict, ms (p95) | CPU-ms | photo to verdict, ms (p95) | CPU-ms | CPU beside the model, plate / photo | boards/s, all cores | load, ms | first, ms | resident, MB | Go allocates a board | above 32 KiB |\n")
+	b.WriteString("| runtime | network | threads | model alone, ms (p95) | CPU-ms | plate to verdict, ms (p95) | CPU-ms | photo to verdict, ms (p95) | CPU-ms | CPU beside the model, plate / photo | JPEG to verdict on all cores, boards/s | load, ms | first, ms | resident, MB | Go allocates a board | above 32 KiB |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for i, t := range tasks {
 		r := results[i]
