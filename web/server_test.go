@@ -243,7 +243,7 @@ func TestMetrics(t *testing.T) {
 	for n, p := range [][]byte{pcb(t, true, 1), pcb(t, false, 1), pcb(t, false, 2), dark(t)} {
 		judgeOne(t, s, p, fmt.Sprint(n))
 	}
-	s.set(func(st *Status) { st.Parts[4].State = Down })
+	s.set(func(st *Status) { st.Parts[5] = Part{"broker", Down, "no connection", ""} })
 	_, _, body := s.ask(t, "GET", "/metrics", "")
 	for _, want := range []string{
 		`inspector_verdicts_total{recipe="bare-board",verdict="pass"} 2`, `inspector_verdicts_total{recipe="bare-board",verdict="fail"} 1`,
