@@ -125,6 +125,7 @@ func TestSimple(t *testing.T) {
 // place is.
 func TestEtchIsCompensated(t *testing.T) {
 	p, session := pcb(t)
+	var differ [2]int
 	for _, etch := range []int{0, 1} {
 		passed := map[int]int{}
 		for seed := range uint64(4) {
@@ -138,6 +139,16 @@ func TestEtchIsCompensated(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				in, err := c.Prepare(px)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range 640 * 640 {
+					if grow != 0 && in.data[i] != in.data[640*640+i] {
+						differ[etch]++
+					}
+				}
+				recycle(c.inputs, in) // which holds this golden board for the next one
 				r := c.Classify(t.Context(), px)
 				if r.Verdict == inspector.Pass {
 					passed[grow]++
@@ -151,6 +162,9 @@ func TestEtchIsCompensated(t *testing.T) {
 		if passed[0] != 4 || etch == 1 && (passed[1] < 4 || passed[-1] < 4) {
 			t.Errorf("etch %d: of 4 good boards passed, by growth: %v", etch, passed)
 		}
+	}
+	if differ[1]*2 > differ[0] {
+		t.Errorf("%d pixels of boards and their golden ones differ; %d uncompensated", differ[1], differ[0])
 	}
 }
 
