@@ -16,8 +16,8 @@ const (
 
 // Learned is what good boards have in common.
 type Learned struct {
-	Golden    inspector.Pixels // the median of the stills, laid over each other
-	Tolerance inspector.Pixels // how much they differ from it, grey levels, at the size of the model's picture
+	Golden    inspector.Pixels // the median of the stills, laid over each other; sharpened for a model that binarises
+	Tolerance inspector.Pixels // where they differ from it and by how much, grey levels, at the size of the model's picture
 	Varies    float64          // the share of the places where they do
 	Refused   []error          // by still; nil for those that were used
 }
@@ -59,7 +59,12 @@ func (c *Classifier) Learn(stills []inspector.Pixels) (Learned, error) {
 	}
 	out.Golden = median(laid)
 	var err error
-	if out.Tolerance, err = c.prepare.spreadOf(laid, out.Golden); err != nil {
+	if c.prepare.model.Binarise {
+		if out.Golden, err = c.prepare.sharpened(out.Golden); err != nil {
+			return out, fmt.Errorf("learn: %w", err)
+		}
+	}
+	if out.Tolerance, err = c.prepare.spreadOf(stills, out); err != nil {
 		return out, fmt.Errorf("learn: %w", err)
 	}
 	n := 0
@@ -116,40 +121,4 @@ func median(px []inspector.Pixels) inspector.Pixels {
 		out.Data[i] = values[len(values)/2]
 	}
 	return out
-}
-
-// spreadOf is how far the pictures differ from golden as the model sees them:
-// the largest difference at each place, or the second largest of five or more,
-// so that a defect on one of them is not taken for granted.
-func (p *preparer) spreadOf(px []inspector.Pixels, golden inspector.Pixels) (inspector.Pixels, error) {
-	var g, s scratch
-	want, err := p.view(&g, golden)
-	if err != nil {
-		return want, err
-	}
-	n := want.Width * want.Height
-	first, second := make([]byte, n), make([]byte, n)
-	for _, one := range px {
-		have, err := p.view(&s, one)
-		if err != nil {
-			return have, err
-		}
-		for i := range n {
-			d := byte(0)
-			for c := range want.Channels {
-				a, b := have.Data[i*want.Channels+c], want.Data[i*want.Channels+c]
-				d = max(d, max(a, b)-min(a, b))
-			}
-			if d > first[i] {
-				first[i], second[i] = d, first[i]
-			} else {
-				second[i] = max(second[i], d)
-			}
-		}
-	}
-	out := inspector.Pixels{Width: want.Width, Height: want.Height, Channels: 1, Stride: want.Width, Data: first}
-	if len(px) >= 5 {
-		out.Data = second
-	}
-	return out, nil
 }
