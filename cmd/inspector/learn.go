@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,9 +86,9 @@ func pictures(dir string) (files []string, err error) {
 // learn makes golden board, limits and recipe. Half of the good boards make
 // the golden one and the others judge it, if there are enough.
 func (l lesson) learn(ctx context.Context) error {
-	teachers, examples := l.good, l.good
+	teachers, judged := l.good, l.good
 	if len(l.good) >= 10 {
-		teachers, examples = fold(l.good, 0, 2)
+		teachers, judged = fold(l.good, 0, 2)
 	}
 	learned, err := l.golden(ctx, teachers[:min(len(teachers), classify.MostStills)])
 	if err != nil {
@@ -103,11 +104,11 @@ func (l lesson) learn(ctx context.Context) error {
 			return fmt.Errorf("recipe learn: %w", err)
 		}
 	}
-	s, err := l.score(ctx, r, examples)
+	seen, err := l.score(ctx, r, judged)
 	if err != nil {
 		return err
 	}
-	proposed, e := propose(s), expect(s)
+	proposed, e := best(seen)
 	l.report(proposed, e)
 	return l.write(r, proposed, e)
 }
@@ -155,46 +156,58 @@ const learning = "learning"
 
 // score judges the examples. A board that is not judged is unsure whatever the
 // limits, and is told of.
-func (l lesson) score(ctx context.Context, r recipe, good []string) (s scores, err error) {
+func (l lesson) score(ctx context.Context, r recipe, good []string) (x examples, err error) {
 	r.Limits = &limits{Fail: .999, Pass: .001}
 	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: r})
 	if err != nil {
-		return s, err
+		return x, err
 	}
 	defer judges.Close()
 	c, err := judges.places[learning].of("")
 	if err != nil {
-		return s, err
+		return x, err
 	}
 	unjudged := 0
 	for i, file := range append(slices.Clone(good), l.bad...) {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return s, err
+			return x, err
 		}
 		px, err := camera.Decode(data, maxStill)
 		if err != nil {
-			return s, fmt.Errorf("%s: %w", file, err)
+			return x, fmt.Errorf("%s: %w", file, err)
 		}
 		result := c.Classify(ctx, px)
 		switch {
 		case ctx.Err() != nil:
-			return s, ctx.Err()
+			return x, ctx.Err()
 		case result.Timings.Decode == 0:
 			unjudged++
 			fmt.Fprintf(l.stdout, "unsure       %s: %s\n", file, result.Reason)
 		case i < len(good):
-			s.good = append(s.good, result.Score)
+			x.good = append(x.good, exampleOf(result))
 		default:
-			s.bad = append(s.bad, result.Score)
+			x.bad = append(x.bad, exampleOf(result))
 		}
 	}
-	fmt.Fprintf(l.stdout, "examples     %d good, %d bad, %d not judged\n", len(s.good), len(s.bad), unjudged)
-	return s, nil
+	fmt.Fprintf(l.stdout, "examples     %d good, %d bad, %d not judged\n", len(x.good), len(x.bad), unjudged)
+	return x, nil
 }
 
-func (l lesson) report(p limits, e expectation) {
-	fmt.Fprintf(l.stdout, "limits       fail %v, pass %v\n", p.Fail, p.Pass)
+func exampleOf(r classify.Result) example {
+	e := example{"": r.Score}
+	for _, d := range r.Defects {
+		delete(e, "")
+		e[d.Class] = max(e[d.Class], d.Score)
+	}
+	return e
+}
+
+func (l lesson) report(p proposal, e expectation) {
+	fmt.Fprintf(l.stdout, "limits       fail %v, pass %v\n", p.all.Fail, p.all.Pass)
+	for _, class := range slices.Sorted(maps.Keys(p.classes)) {
+		fmt.Fprintf(l.stdout, "  %-10s fail %v, pass %v\n", class, p.classes[class].Fail, p.classes[class].Pass)
+	}
 	fmt.Fprintf(l.stdout, "false calls  %s of the good boards, and %d unsure\n", share(e.falseCalls, e.good), e.goodUnsure)
 	if e.bad == 0 {
 		fmt.Fprintln(l.stdout, "escapes      unknown: no bad boards were given (--bad)")
@@ -204,8 +217,8 @@ func (l lesson) report(p limits, e expectation) {
 }
 
 // write makes the recipe file, or leaves what was there.
-func (l lesson) write(r recipe, p limits, e expectation) error {
-	r.Golden, r.Tolerance, r.Limits = filepath.Base(r.Golden), filepath.Base(r.Tolerance), &p
+func (l lesson) write(r recipe, p proposal, e expectation) error {
+	r.Golden, r.Tolerance, r.Limits, r.Classes = filepath.Base(r.Golden), filepath.Base(r.Tolerance), &p.all, p.classes
 	body, err := yaml.Marshal(r)
 	if err != nil {
 		return err

@@ -58,29 +58,6 @@ func from(v []float32, limit float32) (n int) {
 	return n
 }
 
-// An expectation is how limits fare with examples that did not choose them.
-type expectation struct {
-	good, falseCalls, goodUnsure int
-	bad, escapes, badUnsure      int
-}
-
-// expect judges each tenth of the examples by the limits that the others propose.
-func expect(s scores) (e expectation) {
-	const folds = 10
-	for k := range folds {
-		goodIn, goodOut := fold(s.good, k, folds)
-		badIn, badOut := fold(s.bad, k, folds)
-		l := propose(scores{goodIn, badIn})
-		above, below := from(goodOut, l.Fail), len(badOut)-from(badOut, l.Pass)
-		e.falseCalls += above
-		e.goodUnsure += from(goodOut, l.Pass) - above
-		e.escapes += below
-		e.badUnsure += len(badOut) - from(badOut, l.Fail) - below
-	}
-	e.good, e.bad = len(s.good), len(s.bad)
-	return e
-}
-
 // fold gives v without every n-th from the k-th on, and those.
 func fold[T any](v []T, k, n int) (in, out []T) {
 	for i, x := range v {

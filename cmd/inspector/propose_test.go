@@ -1,8 +1,12 @@
 package main
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"testing"
+
+	"inspector"
 )
 
 func TestPropose(t *testing.T) {
@@ -38,14 +42,74 @@ func many(v float32, n int) (out []float32) {
 	return out
 }
 
+// boards are examples with scores of one class.
+func boards(class string, scores ...float32) (out []example) {
+	for _, v := range scores {
+		out = append(out, example{class: v})
+	}
+	return out
+}
+
 func TestExpect(t *testing.T) {
-	e := expect(scores{append(many(.1, 18), .95, .1), append(many(.9, 19), .05)})
-	if e.good != 20 || e.bad != 20 || e.falseCalls != 1 || e.escapes != 1 {
+	x := examples{boards("open", append(many(.1, 18), .95, .1)...), boards("open", append(many(.9, 19), .05)...)}
+	if e := expect(x, together); e.good != 20 || e.bad != 20 || e.falseCalls != 1 || e.escapes != 1 || e.cost() != 13 {
 		t.Errorf("%+v; want 1 false call and 1 escape of 20 each", e)
 	}
-	if e := expect(scores{many(.1, 20), many(.9, 20)}); e.falseCalls+e.escapes+e.goodUnsure+e.badUnsure != 0 {
+	x = examples{boards("open", many(.1, 20)...), boards("open", many(.9, 20)...)}
+	if e := expect(x, together); e.cost() != 0 {
 		t.Errorf("%+v; want no mistakes", e)
 	}
+}
+
+// Classes get limits of their own where that costs less, and only there.
+func TestLimitsOfClasses(t *testing.T) {
+	noisy := func() (x examples) { // good boards look a little spurious, and what is open is seen weakly
+		for i := range 20 {
+			x.good = append(x.good, example{"spur": .5 + float32(i%5)*.01, "open": .05})
+			x.bad = append(x.bad, example{"open": .3 + float32(i%5)*.01, "spur": .1}, example{"spur": .9, "open": .1})
+		}
+		return x
+	}
+	few := noisy()
+	few.bad = few.bad[:2*ofClass-2]
+	alike := examples{boards("open", many(.1, 20)...), boards("open", many(.9, 20)...)}
+	for what, c := range map[string]struct {
+		x       examples
+		classes []string
+	}{
+		"apart": {noisy(), []string{"open", "spur"}}, "too few of each": {few, nil}, "one class, well apart": {alike, nil}, "none at all": {examples{}, nil},
+		"a model without classes": {examples{boards("", many(.4, 20)...), boards("", many(.5, 20)...)}, nil},
+	} {
+		p, e := best(c.x)
+		if have := slices.Sorted(maps.Keys(p.classes)); !slices.Equal(have, c.classes) {
+			t.Errorf("%s: limits of %v; want %v", what, have, c.classes)
+		}
+		if simple := expect(c.x, together); e.cost() > simple.cost() {
+			t.Errorf("%s: %+v costs more than without classes, %+v", what, e, simple)
+		}
+	}
+	p, e := best(noisy())
+	if e.cost() != 0 || p.classes["open"].Fail >= .3 || p.classes["spur"].Pass <= .54 {
+		t.Errorf("%+v, %+v", p, e)
+	}
+}
+
+func TestVerdictOfProposal(t *testing.T) {
+	p := proposal{limits{Fail: .7, Pass: .5}, map[string]limits{"open": {Fail: .3, Pass: .2}}}
+	for _, c := range []struct {
+		e    example
+		want inspector.Verdict
+	}{
+		{example{}, inspector.Pass}, {example{"spur": .49, "open": .19}, inspector.Pass}, {example{"spur": .5}, inspector.Unsure}, {example{"open": .2}, inspector.Unsure},
+		{example{"open": .3, "spur": .1}, inspector.Fail}, {example{"spur": .7, "open": .2}, inspector.Fail}, {example{"": .7}, inspector.Fail},
+	} {
+		if have := p.verdict(c.e); have != c.want {
+			t.Errorf("%v: %s; want %s", c.e, have, c.want)
+		}
+	}
+}
+
+func TestAtMost(t *testing.T) {
 	for _, c := range []struct {
 		k, n int
 		want float64
