@@ -15,7 +15,7 @@ import (
 // A Proof is how a model did before it may judge.
 type Proof struct {
 	Vectors, Stills int           // that it reproduced, and judged right
-	Worst           float32       // greatest difference from a number that the package expects
+	Worst           float32       // greatest difference from a number that the package expects; of an output above 1, the part of it
 	Median, P95     time.Duration // of one board, prepared, inferred and decoded; 0 if not measured
 }
 
@@ -113,7 +113,7 @@ func (p *prover) picture(ctx context.Context, c *Classifier, tested inspector.Pi
 		return fmt.Errorf("output_mean has %d numbers, which do not divide the output of %d: %w", len(v.Mean), p.pkg.OutputSize(), ErrVector)
 	}
 	for i, want := range v.Mean {
-		if err := p.near(fmt.Sprintf("the mean of output channel %d", i), means[i], want); err != nil {
+		if err := p.near(fmt.Sprintf("the mean of output channel %d", i), means[i], want, 1); err != nil {
 			return err
 		}
 	}
@@ -137,16 +137,17 @@ func channelMeans(out []float32, n int) []float32 {
 	return means
 }
 
-// near compares two numbers; what is not a number is near nothing.
-func (p *prover) near(what string, have, want float32) error {
-	d := float32(math.Abs(float64(have) - float64(want)))
+// near compares two numbers in units of unit; what is not a number is near
+// nothing.
+func (p *prover) near(what string, have, want, unit float32) error {
+	d := float32(math.Abs(float64(have)-float64(want)) / float64(unit))
 	if d > p.Worst {
 		p.Worst = d
 	}
 	if d <= p.tolerance {
 		return nil
 	}
-	return fmt.Errorf("%s is %v and should be %v, within %v: %w", what, have, want, p.tolerance, ErrVector)
+	return fmt.Errorf("%s is %v and should be %v, within %v: %w", what, have, want, p.tolerance*unit, ErrVector)
 }
 
 // defects compares what was found with what is expected. Those whose score is
@@ -164,7 +165,7 @@ func (p *prover) defects(have []inspector.Defect, want []model.ExpectedDefect) e
 			}
 			return fmt.Errorf("a %s of score %v at %v is not found where it should be: %w", w.Class, w.Score, w.Box, ErrVector)
 		}
-		if err := p.near("the score of "+w.Class, unseen[i].Score, w.Score); err != nil {
+		if err := p.near("the score of "+w.Class, unseen[i].Score, w.Score, 1); err != nil {
 			return err
 		}
 		unseen = slices.Delete(unseen, i, i+1)
@@ -189,7 +190,8 @@ func (p *prover) tensors(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", v.Name, err)
 			}
 			for i, want := range v.Output {
-				if err := p.near(fmt.Sprintf("output %d", i), out[i], want); err != nil {
+				unit := max(1, float32(math.Abs(float64(want)))) // a box in pixels has fewer digits behind the point
+				if err := p.near(fmt.Sprintf("output %d", i), out[i], want, unit); err != nil {
 					return fmt.Errorf("%s: %w", v.Name, err)
 				}
 			}

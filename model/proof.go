@@ -37,8 +37,8 @@ type Sample struct {
 }
 
 // How far a runtime may be from what a package expects: the greatest absolute
-// difference of a number of the output, of the mean of a channel, or of a
-// score.
+// difference of a number of the output (of one above 1, the part of it), of the
+// mean of a channel, or of a score.
 const (
 	ToleranceFP32 = 1e-4
 	ToleranceINT8 = 0.05
@@ -46,6 +46,9 @@ const (
 
 // Tolerance of the package's variant.
 func (p *Package) Tolerance() float32 {
+	if p.Variant == FP32 && p.Manifest.Tolerance > 0 {
+		return p.Manifest.Tolerance
+	}
 	if p.Variant == FP32 {
 		return ToleranceFP32
 	}
@@ -144,6 +147,7 @@ func (m Manifest) checkFiles(fsys fs.FS, dir string) error {
 
 // checkProof tells want about variants, files and goldens.
 func (m Manifest) checkProof(want func(ok bool, path, format string, args ...any)) {
+	want(0 <= m.Tolerance && m.Tolerance <= 0.01, "tolerance", "%v; want at most 0.01; 0 is %v", m.Tolerance, ToleranceFP32)
 	for _, name := range slices.Sorted(maps.Keys(m.Variants)) {
 		v, at := m.Variants[name], "variants."+name
 		want(name == INT8, at, "unknown; the variant that is known is %s", INT8)
