@@ -41,10 +41,23 @@ type Sample struct {
 // mean of a channel, or of a score.
 const (
 	ToleranceFP32 = 1e-4
-	ToleranceINT8 = 0.05
+	ToleranceINT8 = 0.05 // of int8 from what fp32 said
+	ToleranceOwn  = 0.02 // of int8 from what int8 said: two of its steps
 )
 
-// Tolerance of the package's variant.
+// ToleranceFor is how far the package's variant may be from a vector of another
+// or of its own; not ok if it need not reproduce it.
+func (p *Package) ToleranceFor(vector string) (t float32, ok bool) {
+	switch {
+	case vector == FP32, vector == "":
+		return p.Tolerance(), true
+	case vector == p.Variant:
+		return min(ToleranceOwn, p.Tolerance()), true
+	}
+	return 0, false
+}
+
+// Tolerance of the package's variant, from what fp32 said.
 func (p *Package) Tolerance() float32 {
 	if p.Variant == FP32 && p.Manifest.Tolerance > 0 {
 		return p.Manifest.Tolerance
