@@ -61,10 +61,22 @@ train: build ## draw boards and train the built-in model anew (40 minutes of two
 picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
 
-conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full width, with PyTorch)
+conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full size, with PyTorch)
 	go test -run Conformance -v ./workflow/asl
-	$(if $(FULL),python3 -B model/testdata/zoo.py --full --out .cache/zoo)
+	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)
 	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m -v ./classify
+	$(if $(FULL),$(MAKE) exports)
+
+# Networks in full size as torchvision, ultralytics and anomalib write them. EXPORTS_PYTHON is a Python that has them.
+EXPORTS_PYTHON ?= .cache/exports-python/bin/python
+.PHONY: exports
+exports: $(EXPORTS_PYTHON)
+	$(EXPORTS_PYTHON) -B model/testdata/exports.py .cache/exports
+	INSPECTOR_EXPORTS=$(CURDIR)/.cache/exports go test -run Exports -timeout 30m -v ./cmd/inspector
+
+.cache/exports-python/bin/python:
+	python3 -m venv .cache/exports-python
+	.cache/exports-python/bin/pip install --quiet -r model/testdata/exports.txt
 
 clean:
 	rm -rf bin .cache .tools

@@ -15,7 +15,7 @@ import (
 // A Proof is how a model did before it may judge.
 type Proof struct {
 	Vectors, Stills int           // that it reproduced, and judged right
-	Worst           float32       // greatest difference from a number that the package expects
+	Worst           float32       // greatest difference from a number that the package expects; of an output above 1, the part of it
 	Median, P95     time.Duration // of one board, prepared, inferred and decoded; 0 if not measured
 }
 
@@ -45,7 +45,7 @@ var (
 // if takt is not 0, that the 95th percentile of a board's time is within it.
 // It warms the model. Its errors are *ProofError, or that of ctx.
 func Prove(ctx context.Context, p *model.Package, s session, takt time.Duration) (Proof, error) {
-	pr := prover{pkg: p, session: s, tolerance: p.Tolerance()}
+	pr := prover{pkg: p, session: s}
 	for _, step := range []func(context.Context) error{pr.pictures, pr.tensors, pr.stills} {
 		if err := step(ctx); err != nil {
 			return pr.Proof, pr.refuse(ctx, err)
@@ -68,7 +68,13 @@ type prover struct {
 	Proof
 	pkg       *model.Package
 	session   session
-	tolerance float32
+	tolerance float32 // of the vector in hand
+}
+
+// concerns reports whether a vector is one to reproduce, and how closely.
+func (p *prover) concerns(variant string) (ok bool) {
+	p.tolerance, ok = p.pkg.ToleranceFor(variant)
+	return ok
 }
 
 func (p *prover) refuse(ctx context.Context, err error) error {
@@ -81,6 +87,9 @@ func (p *prover) refuse(ctx context.Context, err error) error {
 // pictures reproduces what the model said at its export, from the picture on.
 func (p *prover) pictures(ctx context.Context) error {
 	for _, v := range p.pkg.Proof.Pictures {
+		if !p.concerns(v.Variant) {
+			continue
+		}
 		c, tested, err := p.classifier(v.Tested, v.Golden, Tone(v.Copper))
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.Name, err)
@@ -113,40 +122,24 @@ func (p *prover) picture(ctx context.Context, c *Classifier, tested inspector.Pi
 		return fmt.Errorf("output_mean has %d numbers, which do not divide the output of %d: %w", len(v.Mean), p.pkg.OutputSize(), ErrVector)
 	}
 	for i, want := range v.Mean {
-		if err := p.near(fmt.Sprintf("the mean of output channel %d", i), means[i], want); err != nil {
+		if err := p.near(fmt.Sprintf("the mean of output channel %d", i), means[i], want, 1); err != nil {
 			return err
 		}
 	}
 	return p.defects(r.Defects, v.Defects)
 }
 
-// channelMeans of n channels of equal size, one after the other; nil if there
-// is no such number of them.
-func channelMeans(out []float32, n int) []float32 {
-	if len(out)%n != 0 {
-		return nil
-	}
-	means, size := make([]float32, n), len(out)/n
-	for c := range means {
-		var sum float64
-		for _, v := range out[c*size : (c+1)*size] {
-			sum += float64(v)
-		}
-		means[c] = float32(sum / float64(size))
-	}
-	return means
-}
-
-// near compares two numbers; what is not a number is near nothing.
-func (p *prover) near(what string, have, want float32) error {
-	d := float32(math.Abs(float64(have) - float64(want)))
+// near compares two numbers in units of unit; what is not a number is near
+// nothing.
+func (p *prover) near(what string, have, want, unit float32) error {
+	d := float32(math.Abs(float64(have)-float64(want)) / float64(unit))
 	if d > p.Worst {
 		p.Worst = d
 	}
 	if d <= p.tolerance {
 		return nil
 	}
-	return fmt.Errorf("%s is %v and should be %v, within %v: %w", what, have, want, p.tolerance, ErrVector)
+	return fmt.Errorf("%s is %v and should be %v, within %v: %w", what, have, want, p.tolerance*unit, ErrVector)
 }
 
 // defects compares what was found with what is expected. Those whose score is
@@ -164,7 +157,7 @@ func (p *prover) defects(have []inspector.Defect, want []model.ExpectedDefect) e
 			}
 			return fmt.Errorf("a %s of score %v at %v is not found where it should be: %w", w.Class, w.Score, w.Box, ErrVector)
 		}
-		if err := p.near("the score of "+w.Class, unseen[i].Score, w.Score); err != nil {
+		if err := p.near("the score of "+w.Class, unseen[i].Score, w.Score, 1); err != nil {
 			return err
 		}
 		unseen = slices.Delete(unseen, i, i+1)
@@ -180,6 +173,9 @@ func (p *prover) defects(have []inspector.Defect, want []model.ExpectedDefect) e
 // tensors reproduces outputs from inputs, number by number.
 func (p *prover) tensors(ctx context.Context) error {
 	for _, v := range p.pkg.Proof.Tensors {
+		if !p.concerns(v.Variant) {
+			continue
+		}
 		if len(v.Input) != p.pkg.InputSize() || len(v.Output) != p.pkg.OutputSize() {
 			return fmt.Errorf("%s: %d numbers in and %d out, where the model has %d and %d: %w", v.Name, len(v.Input), len(v.Output), p.pkg.InputSize(), p.pkg.OutputSize(), ErrVector)
 		}
@@ -189,7 +185,8 @@ func (p *prover) tensors(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", v.Name, err)
 			}
 			for i, want := range v.Output {
-				if err := p.near(fmt.Sprintf("output %d", i), out[i], want); err != nil {
+				unit := max(1, float32(math.Abs(float64(want)))) // a box in pixels has fewer digits behind the point
+				if err := p.near(fmt.Sprintf("output %d", i), out[i], want, unit); err != nil {
 					return fmt.Errorf("%s: %w", v.Name, err)
 				}
 			}

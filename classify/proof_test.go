@@ -211,6 +211,24 @@ func TestProveTensors(t *testing.T) {
 	if _, err := Prove(t.Context(), p, s, 0); err != nil {
 		t.Errorf("one number off, of int8: %v", err)
 	}
+	near, far := slices.Clone(out), slices.Clone(out)
+	near[17] += .015
+	far[17] += .03 // which fp32's vector would let pass
+	for _, own := range []struct {
+		numbers []float32
+		variant string
+		ok      bool
+	}{{near, model.INT8, true}, {far, model.INT8, false}, {far, model.FP32, true}} {
+		p.Proof.Tensors[0].Output, p.Proof.Tensors[0].Variant = own.numbers, own.variant
+		if _, err := Prove(t.Context(), p, s, 0); (err == nil) != own.ok {
+			t.Errorf("a vector of %s: %v", own.variant, err)
+		}
+	}
+	p.Variant, p.Proof.Tensors[0].Output, p.Proof.Tensors[0].Variant = model.FP32, far, model.INT8
+	if proof, err := Prove(t.Context(), p, s, 0); err != nil || proof.Vectors != 0 {
+		t.Errorf("int8's vector is none of fp32's: %+v, %v", proof, err)
+	}
+	p.Proof.Tensors[0].Variant = model.FP32
 	p.Proof.Tensors[0].Output = out[1:]
 	if _, err := Prove(t.Context(), p, s, 0); !errors.Is(err, ErrVector) {
 		t.Errorf("too few numbers: %v", err)

@@ -57,3 +57,20 @@ func isGrey(m image.Image) bool {
 	}
 	return false
 }
+
+// channelMeans of n channels of equal size, one after the other; nil if there
+// is no such number of them.
+func channelMeans(out []float32, n int) []float32 {
+	if len(out)%n != 0 {
+		return nil
+	}
+	means, size := make([]float32, n), len(out)/n
+	for c := range means {
+		var sum float64
+		for _, v := range out[c*size : (c+1)*size] {
+			sum += float64(v)
+		}
+		means[c] = float32(sum / float64(size))
+	}
+	return means
+}

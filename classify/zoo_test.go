@@ -135,7 +135,7 @@ func conform(t *testing.T, p *model.Package, s session, dir string) {
 			if err := s.Run(ctx, x, out); err != nil {
 				return err
 			}
-			if d := modeltest.Distance(out, numbers); &x[0] == &in[0] && !(d <= 1e-4) {
+			if d := modeltest.Apart(out, numbers); &x[0] == &in[0] && !(d <= 1e-4) {
 				t.Errorf("the output differs by %v from PyTorch's", d)
 			}
 		}
@@ -146,6 +146,7 @@ func conform(t *testing.T, p *model.Package, s session, dir string) {
 		t.Fatal(err)
 	}
 	r := c.Classify(t.Context(), texture(want.Width, want.Height))
+	want.Defects = want.Defects[:min(len(want.Defects), maxDefects)] // the worst
 	if len(r.Defects) != len(want.Defects) {
 		t.Fatalf("%d defects; want %d: %+v", len(r.Defects), len(want.Defects), r)
 	}

@@ -33,6 +33,11 @@ func Guess(g Graph, labels []string, good string) (Draft, error) {
 	}
 	in := &d.Inputs[0]
 	shapes, _ := g.Infer(map[string][]int64{in.Name: in.Shape()})
+	for _, v := range g.Outputs {
+		if shapes[v.Name] == nil && len(v.Shape) > 0 && !slices.Contains(v.Shape[1:], -1) {
+			shapes[v.Name] = append([]int64{1}, v.Shape[1:]...) // as the exporter says
+		}
+	}
 	kinds, err := d.outputs(g, shapes)
 	if err != nil {
 		return d, err
@@ -54,6 +59,9 @@ func (d *Draft) input(g Graph) error {
 	v := g.Inputs[0]
 	in := Input{Name: v.Name, Layout: "NCHW", Colour: "rgb"}
 	channels := []int64{1, 2, 3, 6}
+	if len(v.Shape) == 4 && v.Shape[0] > 1 {
+		return &GuessError{fmt.Sprintf("input %q takes %d pictures at once; want 1, or any number: export the model with a batch of 1", v.Name, v.Shape[0])}
+	}
 	if len(v.Shape) != 4 || v.Type != Float32 && v.Type != Uint8 {
 		return &GuessError{fmt.Sprintf("input %q is %s of shape %s; want a picture of float32 or uint8 with four sizes", v.Name, v.Type, shape(v.Shape))}
 	}

@@ -101,6 +101,27 @@ func TestGuessNotes(t *testing.T) {
 	}
 }
 
+// Where shapes cannot be followed, the exporter's word for an output is taken.
+func TestGuessBelievesTheExporter(t *testing.T) {
+	p, err := Find(os.DirFS("testdata/models"), "anomaly")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := p.Graph
+	g.Nodes = slices.Clone(g.Nodes)
+	for i := range g.Nodes {
+		g.Nodes[i].Domain = "of.nobody"
+	}
+	for i, v := range g.Outputs {
+		if g.Outputs[i].Shape = []int64{-1, 1}; v.Name == "anomaly_map" {
+			g.Outputs[i].Shape = []int64{-1, 1, 64, 64}
+		}
+	}
+	if d, err := Guess(g, nil, ""); err != nil || d.Task != Anomaly || len(d.Outputs) != 2 {
+		t.Errorf("%+v, %v", d.Manifest, err)
+	}
+}
+
 func TestGuessesNothing(t *testing.T) {
 	p, err := Find(os.DirFS("testdata/models"), "resnet18")
 	if err != nil {
@@ -118,6 +139,7 @@ func TestGuessesNothing(t *testing.T) {
 		"two inputs":     {func(g *Graph) { g.Inputs = slices.Repeat(g.Inputs, 2) }, nil, "", "2 inputs"},
 		"no picture":     {picture(Float32, 1, 3), nil, "", "four sizes"},
 		"half precision": {picture(10, 1, 3, 64, 64), nil, "", "float16"},
+		"two at once":    {picture(Float32, 2, 3, 64, 64), nil, "", "batch of 1"},
 		"no colours":     {picture(Float32, 1, 64, 64, 64), nil, "", "1 or 3 colours"},
 		"labels":         {nil, []string{"a", "b", "c"}, "", "3 labels"},
 		"good":           {nil, []string{"a", "b"}, "c", "not one of the labels"},

@@ -147,7 +147,7 @@ func (s *inferrer) outputs(n Node, in [][]int64) [][]int64 {
 	case "ConstantOfShape", "Range":
 		return one(s.made(n))
 	case "Shape":
-		return one([]int64{int64(len(x))})
+		return one([]int64{int64(len(part(n, x)))})
 	}
 	if shape, ok := s.reshaped(n, in); ok {
 		return one(shape)
@@ -182,7 +182,7 @@ func (s *inferrer) follow(n Node) {
 
 func (s *inferrer) compute(n Node, v [][]int64) []int64 {
 	if n.Op == "Shape" {
-		return s.shapes[n.Inputs[0]]
+		return part(n, s.shapes[n.Inputs[0]])
 	}
 	known := v
 	if n.Op == "Squeeze" || n.Op == "Unsqueeze" || n.Op == "Reshape" || n.Op == "Slice" {
@@ -204,6 +204,20 @@ func (s *inferrer) compute(n Node, v [][]int64) []int64 {
 		return calculated(n.Op, v)
 	}
 	return nil
+}
+
+// part of a shape that Shape gives: all of it, or from start to end.
+func part(n Node, shape []int64) []int64 {
+	rank := int64(len(shape))
+	bound := func(name string, otherwise int64) int64 {
+		d := attribute(n, name, otherwise)
+		if d < 0 {
+			d += rank
+		}
+		return min(max(d, 0), rank)
+	}
+	from, to := bound("start", 0), bound("end", rank)
+	return shape[from:max(from, to)]
 }
 
 func gathered(v [][]int64) []int64 {

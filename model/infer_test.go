@@ -110,3 +110,22 @@ func TestInferNode(t *testing.T) {
 		})
 	}
 }
+
+// Shape may give a part of a shape only.
+func TestPartOfAShape(t *testing.T) {
+	for _, tt := range []struct {
+		attributes map[string]Attribute
+		want       []int64
+	}{
+		{nil, []int64{1, 3, 8, 9}},
+		{map[string]Attribute{"start": {Int: 2}}, []int64{8, 9}},
+		{map[string]Attribute{"end": {Int: -2}}, []int64{1, 3}},
+		{map[string]Attribute{"start": {Int: -3}, "end": {Int: 3}}, []int64{3, 8}},
+		{map[string]Attribute{"start": {Int: 3}, "end": {Int: 1}}, []int64{}},
+		{map[string]Attribute{"start": {Int: -9}, "end": {Int: 99}}, []int64{1, 3, 8, 9}},
+	} {
+		if have := part(Node{Attributes: tt.attributes}, []int64{1, 3, 8, 9}); !slices.Equal(have, tt.want) {
+			t.Errorf("%v gives %v; want %v", tt.attributes, have, tt.want)
+		}
+	}
+}

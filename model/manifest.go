@@ -46,9 +46,10 @@ type Manifest struct {
 	Good       string             `yaml:"good"` // classification and segmentation: the label that is no defect; may be empty
 	Thresholds Thresholds         `yaml:"thresholds"`
 	Metrics    map[string]float64 `yaml:"metrics"`
-	Variants   map[string]Variant `yaml:"variants"` // the same network in other numbers: int8
-	Files      map[string]string  `yaml:"files"`    // sha256 of every other file of the package, by its path
-	Goldens    []Sample           `yaml:"goldens"`  // stills that it must judge right before it may judge
+	Variants   map[string]Variant `yaml:"variants"`  // the same network in other numbers: int8
+	Tolerance  float32            `yaml:"tolerance"` // of its vectors; 0 is ToleranceFP32
+	Files      map[string]string  `yaml:"files"`     // sha256 of every other file of the package, by its path
+	Goldens    []Sample           `yaml:"goldens"`   // stills that it must judge right before it may judge
 }
 
 // An Output names an output of the graph.

@@ -37,15 +37,31 @@ type Sample struct {
 }
 
 // How far a runtime may be from what a package expects: the greatest absolute
-// difference of a number of the output, of the mean of a channel, or of a
-// score.
+// difference of a number of the output (of one above 1, the part of it), of the
+// mean of a channel, or of a score.
 const (
 	ToleranceFP32 = 1e-4
-	ToleranceINT8 = 0.05
+	ToleranceINT8 = 0.05 // of int8 from what fp32 said
+	ToleranceOwn  = 0.02 // of int8 from what int8 said: two of its steps
 )
 
-// Tolerance of the package's variant.
+// ToleranceFor is how far the package's variant may be from a vector of another
+// or of its own; not ok if it need not reproduce it.
+func (p *Package) ToleranceFor(vector string) (t float32, ok bool) {
+	switch {
+	case vector == FP32, vector == "":
+		return p.Tolerance(), true
+	case vector == p.Variant:
+		return min(ToleranceOwn, p.Tolerance()), true
+	}
+	return 0, false
+}
+
+// Tolerance of the package's variant, from what fp32 said.
 func (p *Package) Tolerance() float32 {
+	if p.Variant == FP32 && p.Manifest.Tolerance > 0 {
+		return p.Manifest.Tolerance
+	}
 	if p.Variant == FP32 {
 		return ToleranceFP32
 	}
@@ -144,6 +160,7 @@ func (m Manifest) checkFiles(fsys fs.FS, dir string) error {
 
 // checkProof tells want about variants, files and goldens.
 func (m Manifest) checkProof(want func(ok bool, path, format string, args ...any)) {
+	want(0 <= m.Tolerance && m.Tolerance <= 0.01, "tolerance", "%v; want at most 0.01; 0 is %v", m.Tolerance, ToleranceFP32)
 	for _, name := range slices.Sorted(maps.Keys(m.Variants)) {
 		v, at := m.Variants[name], "variants."+name
 		want(name == INT8, at, "unknown; the variant that is known is %s", INT8)

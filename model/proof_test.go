@@ -86,6 +86,8 @@ func TestMaterialRefused(t *testing.T) {
 		"verdict unsure":       {"\ngoldens: [{still: a.png, verdict: unsure}]\n", "", "", []string{"pass or fail"}},
 		"still absent":         {"\ngoldens: [{still: a.png, verdict: fail}]\n", "", "", []string{"a.png", "not exist"}},
 		"variant of no kind":   {"\nvariants: {int4: {file: a.onnx, sha256: HASH(model.onnx)}}\n", "", "", []string{"int4", "unknown"}},
+		"vector of no variant": {"", "vectors/expected.json", `{"variant":"int4","input":"in.f32","output":"out.f32"}`, []string{"fp32 or int8"}},
+		"too lax":              {"\ntolerance: 0.1\n", "", "", []string{"tolerance", "at most 0.01"}},
 		"variant too lax":      {"\nvariants: {int8: {file: a.onnx, sha256: HASH(model.onnx), tolerance: 0.9}}\n", "", "", []string{"tolerance", "at most 0.25"}},
 		"variant is the file":  {"\nvariants: {int8: {file: model.onnx, sha256: HASH(model.onnx)}}\n", "", "", []string{"another file"}},
 	} {
@@ -112,6 +114,26 @@ func TestMaterialRefused(t *testing.T) {
 	_, err := Load(with(t, "\nfiles: {vectors/in.f32: "+strings.Repeat("0", 64)+"}\n", good), "classifier/1.0.0")
 	if !errors.As(err, &hash) || !hash.Permanent() || hash.Have == hash.Want {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// Who must reproduce which vector, and how closely.
+func TestToleranceFor(t *testing.T) {
+	for _, tt := range []struct {
+		running string
+		own     float32 // of the manifest
+		vector  string
+		want    float32
+		ok      bool
+	}{
+		{FP32, 0, FP32, 1e-4, true}, {FP32, 0, "", 1e-4, true}, {FP32, 0.005, FP32, 0.005, true}, {FP32, 0, INT8, 0, false},
+		{INT8, 0.005, FP32, 0.05, true}, {INT8, 0, INT8, 0.02, true},
+	} {
+		p := &Package{Variant: tt.running}
+		p.Manifest.Tolerance = tt.own
+		if have, ok := p.ToleranceFor(tt.vector); have != tt.want || ok != tt.ok {
+			t.Errorf("%+v: %v, %v", tt, have, ok)
+		}
 	}
 }
 

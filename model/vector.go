@@ -29,6 +29,7 @@ type Material struct {
 // exported. Pictures are PNG or JPEG as they are in the package.
 type PictureVector struct {
 	Name    string
+	Variant string // whose numbers they are: fp32 or int8
 	Tested  []byte
 	Golden  []byte // nil for a model that compares with none
 	Copper  string // dark or bright
@@ -49,7 +50,7 @@ type ExpectedDefect struct {
 
 // A TensorVector is an input of the network with its output.
 type TensorVector struct {
-	Name          string
+	Name, Variant string
 	Input, Output []float32
 }
 
@@ -62,6 +63,7 @@ type Still struct {
 // expected is a description below vectors/. It names either pictures, with
 // what is said of them, or two files of little-endian float32.
 type expected struct {
+	Variant string            `json:"variant"` // empty: fp32
 	Tested  string            `json:"tested"`
 	Golden  string            `json:"golden"`
 	Copper  string            `json:"copper"`
@@ -78,11 +80,16 @@ func parseExpected(data []byte) (e expected, err error) {
 	if err := json.Unmarshal(data, &e); err != nil {
 		return e, fmt.Errorf("not a description of a vector: %w; see models/README.md", err)
 	}
+	if e.Variant == "" {
+		e.Variant = FP32
+	}
 	pictures := e.Tested != "" && len(e.Mean) > 0 && e.Defects != nil
 	tensors := e.Input != "" && e.Output != ""
 	switch {
 	case pictures == tensors:
 		return e, errors.New("want tested, output_mean and defects (golden and copper if the model needs them), or input and output")
+	case e.Variant != FP32 && e.Variant != INT8:
+		return e, fmt.Errorf("variant is %q; want %s or %s", e.Variant, FP32, INT8)
 	case e.Copper != "" && e.Copper != "dark" && e.Copper != "bright":
 		return e, fmt.Errorf("copper is %q; want dark or bright", e.Copper)
 	}
@@ -147,12 +154,12 @@ func (m Manifest) vector(fsys fs.FS, dir, name string, to *Material) error {
 	if e.Tested != "" {
 		tested, err := beside(e.Tested, maxPicture)
 		golden, goldenErr := beside(e.Golden, maxPicture)
-		to.Pictures = append(to.Pictures, PictureVector{Name: name, Tested: tested, Golden: golden, Copper: e.Copper, Mean: e.Mean, Defects: *e.Defects})
+		to.Pictures = append(to.Pictures, PictureVector{Name: name, Variant: e.Variant, Tested: tested, Golden: golden, Copper: e.Copper, Mean: e.Mean, Defects: *e.Defects})
 		return errors.Join(err, goldenErr)
 	}
 	input, err := beside(e.Input, maxTensor)
 	output, outputErr := beside(e.Output, maxTensor)
-	v := TensorVector{Name: name}
+	v := TensorVector{Name: name, Variant: e.Variant}
 	var badInput, badOutput error
 	v.Input, badInput = float32s(e.Input, input)
 	v.Output, badOutput = float32s(e.Output, output)

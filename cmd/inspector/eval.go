@@ -20,7 +20,7 @@ import (
 
 // evalOptions are the flags of inspector eval.
 type evalOptions struct {
-	config, model, models, runtime, recipe, copper string
+	config, model, models, runtime, variant, recipe, copper string
 
 	data, format, split, golden, rename string
 	goldensAsGood                       bool
@@ -42,7 +42,8 @@ func (o *evalOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.config, "config", "", "configuration `file`; empty: the defaults")
 	f.StringVar(&o.model, "model", "", "`NAME` or NAME@VERSION; empty: the configuration's")
 	f.StringVar(&o.models, "models", "", "`folder` of models; empty: the configuration's")
-	f.StringVar(&o.runtime, "runtime", "", "auto, onnxruntime or onnx-go; empty: the configuration's")
+	f.StringVar(&o.runtime, "runtime", "", "auto, onnxruntime, onnx-go or remote; empty: the configuration's")
+	f.StringVar(&o.variant, "variant", "", "fp32 or int8; empty: the configuration's")
 	f.StringVar(&o.recipe, "recipe", "", "`name` of a recipe of the configuration, or a recipe's file: its limits, golden board and copper; empty: the model's limits")
 	f.StringVar(&o.copper, "copper", "", "copper is the `dark` or bright part of the picture; empty: as the recipe says, else dark")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "boards judged at a time")

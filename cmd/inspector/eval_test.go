@@ -15,10 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"aead.dev/minisign"
+
 	"inspector"
 	"inspector/board"
 	"inspector/classify"
 	"inspector/evaluate"
+	"inspector/model"
+	"inspector/model/onnxruntime"
 )
 
 // drawPairs writes n pairs as DeepPCB has them: every second board is good.
@@ -132,6 +136,49 @@ func TestEval(t *testing.T) {
 }
 
 // The same boards give the same figures, whatever the format.
+// What is measured is what may judge: the variant that was named, of a package
+// with all its hashes and a signature of whoever is trusted.
+func TestEvalVariantAndTrust(t *testing.T) {
+	dir, p := drawPairs(t, 2), shippedModel(t)
+	if _, err := onnxruntime.Find(); err == nil {
+		code, stdout, stderr := eval(t, "--data", dir, "--variant", "int8", "--json")
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+		s := summaryOf(t, stdout)
+		if want := p.Variants[model.INT8].SHA256[:12]; s["runtime"] != "onnxruntime int8" || !strings.HasSuffix(fmt.Sprint(s["model"]), want) {
+			t.Errorf("%v on %v; want %s", s["model"], s["runtime"], want)
+		}
+	}
+	key, _, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict := filepath.Join(t.TempDir(), "inspector.yaml")
+	if err := os.WriteFile(strict, fmt.Appendf(nil, "model: {trusted_keys: [%q]}\n", key.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	models := t.TempDir()
+	damaged := filepath.Join(models, "pcb", p.Version)
+	if err := os.CopyFS(damaged, os.DirFS("../../models/pcb/"+p.Version)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(damaged, "vectors/expected.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"--variant fp32 or --variant int8": {"--variant", "auto"},
+		"want one of":                      {"--variant", "int4"},
+		"is not signed":                    {"--config", strict},
+		"damaged":                          {"--models", models},
+	} {
+		code, _, stderr := eval(t, append([]string{"--data", dir}, args...)...)
+		if code != 2 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit %d, %q; want %q", args, code, stderr, want)
+		}
+	}
+}
+
 func TestEvalFormatsAgree(t *testing.T) {
 	pairs := drawPairs(t, 4)
 	d, err := evaluate.Open(pairs, evaluate.Options{})

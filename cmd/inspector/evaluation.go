@@ -38,7 +38,7 @@ type evaluation struct {
 func openEvaluation(ctx context.Context, o evalOptions, env func(string) string) (*evaluation, error) {
 	flags := map[string]string{
 		environmentName("model.name"): strings.Replace(o.model, "@", "/", 1), environmentName("model.folder"): o.models,
-		environmentName("model.runtime"): o.runtime, environmentName("model.threads"): "1", // boards side by side instead
+		environmentName("model.runtime"): o.runtime, environmentName("model.variant"): o.variant, environmentName("model.threads"): "1", // boards side by side instead
 	}
 	c, err := loadConfig(o.config, func(name string) string {
 		if v := flags[name]; v != "" {
@@ -61,7 +61,7 @@ func openEvaluation(ctx context.Context, o evalOptions, env func(string) string)
 		if err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
-		e.runtime = name
+		e.runtime = (&judge{pkg: e.pkg, runtime: name}).label()
 		e.sessions = append(e.sessions, s)
 		if name != onnxgo.Name { // one session runs boards side by side
 			e.sessions = slices.Repeat(e.sessions, o.workers)
@@ -270,5 +270,16 @@ func inForce(c Config) (*model.Package, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.Load(ref.Name, version, model.Trust{})
+	trust, err := model.ParseTrust(c.Model.TrustedKeys)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.Load(ref.Name, version, trust)
+	if err != nil {
+		return nil, err
+	}
+	if c.Model.Variant == "auto" {
+		return nil, errors.New("eval: model.variant is auto, which is whatever is fastest; say which is measured, with --variant fp32 or --variant int8")
+	}
+	return r.In(c.Model.Variant, p)
 }

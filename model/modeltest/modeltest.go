@@ -41,6 +41,22 @@ func Distance(a, b []float32) (most float64) {
 	return most
 }
 
+// Apart is Distance for numbers of any size: where one that is wanted is above
+// 1, the difference is a part of it.
+func Apart(have, want []float32) (most float64) {
+	if len(have) != len(want) {
+		return math.Inf(1)
+	}
+	for i := range want {
+		d := math.Abs(float64(have[i])-float64(want[i])) / max(1, math.Abs(float64(want[i])))
+		if math.IsNaN(d) {
+			return d
+		}
+		most = max(most, d)
+	}
+	return most
+}
+
 // Noise is n numbers from 0 to 1.
 func Noise(r *rand.Rand, n int) []float32 {
 	out := make([]float32, n)
