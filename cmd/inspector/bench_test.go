@@ -89,7 +89,11 @@ func readyInput(b *testing.B, j *judges, p inspector.Pixels) []float32 {
 	b.Helper()
 	var t tap
 	r := j.recipes[simulatedName]
-	c, err := classify.New(j.places[j.recipe].pkg, &t, classify.Recipe{Name: simulatedName, Golden: r.drawn, Copper: r.Copper})
+	golden, err := r.drawn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := classify.New(j.places[j.recipe].pkg, &t, classify.Recipe{Name: simulatedName, Golden: golden, Copper: r.Copper})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -393,7 +397,11 @@ func quantiles(b *testing.B, prefix string, took []time.Duration) {
 func BenchmarkVerdictDurable(b *testing.B) {
 	const rounds, boards = 4, 240
 	j := benchJudges(b)
-	judge, pictures := j.places[simulatedName].fixed, drawnBoards(b, 16, 4)
+	judge, err := j.places[simulatedName].of("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pictures := drawnBoards(b, 16, 4)
 	dir := b.TempDir()
 	l, stop := benchLine(b, filepath.Join(dir, "data"), j, func(s *store.Store) workflow.Journal { return s })
 	defer stop()
@@ -484,7 +492,7 @@ func stubJudges(b testing.TB, s session) *judges {
 		b.Fatal(err)
 	}
 	j := &judges{recipe: simulatedName, recipes: map[string]recipe{simulatedName: {}}}
-	j.places = map[string]place{simulatedName: {name: simulatedName, judge: &judge{pkg: p, runtime: "stub", session: s}, fixed: c, judges: j}}
+	j.places = map[string]place{simulatedName: {name: simulatedName, judge: &judge{pkg: p, runtime: "stub", session: s}, fixed: func() (*classify.Classifier, error) { return c, nil }, judges: j}}
 	return j
 }
 

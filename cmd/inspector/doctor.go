@@ -51,11 +51,7 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 }
 
 func checkCamera(ctx context.Context, c Config) (string, error) {
-	k, err := cameraConfig(c)
-	if err != nil {
-		return "", err
-	}
-	return camera.Probe(ctx, k)
+	return camera.Probe(ctx, cameraConfig(c, newSimulation(c.Simulated)))
 }
 
 // checkModel has the model prove itself as at the start of the appliance.

@@ -80,10 +80,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		return err
 	}
 
-	source, err := cameraConfig(c)
-	if err != nil {
-		return err
-	}
+	source := cameraConfig(c, judges.simulation)
 	cam, err := camera.New(source, log)
 	if err != nil {
 		return err
@@ -234,15 +231,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
 }
 
-func cameraConfig(c Config) (k camera.Config, err error) {
-	k = camera.Config{
+func cameraConfig(c Config, s *simulation) camera.Config {
+	return camera.Config{
 		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
-		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill,
+		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill, Draw: s.still,
 	}
-	if string(c.Camera.Source) == simulatedName {
-		k.Draw, err = simulatedBoards(c.Simulated)
-	}
-	return k, err
 }
 
 // begin makes the first transition of an inspection's execution.
