@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# docker build -t inspector .
+# docker build --build-arg REVISION=$(git describe --tags --always --dirty) -t inspector .
 # The page and the broker listen on this host only until the configuration says
 # otherwise, so: docker run --network host -v inspector:/data inspector
 
@@ -16,10 +16,11 @@ RUN scripts/setup.sh run && rm -rf /var/lib/apt/lists/*
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+ARG REVISION=unknown
 ENV CGO_CPPFLAGS="-I/src/camera/opencv -I/usr/include/opencv4" \
     CGO_LDFLAGS="-lopencv_core -lopencv_imgproc -lopencv_imgcodecs -lopencv_videoio"
 RUN go build -trimpath -buildvcs=false -tags customenv,gocv_specific_modules,gocv_videoio \
-    -ldflags="-s -w" -o /inspector ./cmd/inspector
+    -ldflags="-s -w -X main.revision=$REVISION" -o /inspector ./cmd/inspector
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \

@@ -49,7 +49,8 @@ bench-model: build ## what a board costs on each runtime, and in Python beside t
 	@scripts/setup.sh bench
 	go run ./models/bench $(ARGS)
 
-soak: build ## longer proof: an hour of simulated work, power cuts
+soak: build ## longer proof: an hour of simulated work, power cuts (as root: they mount images)
+	@scripts/setup.sh soak
 	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut' -timeout 3h -v ./cmd/inspector ./store
 
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)

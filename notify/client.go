@@ -63,6 +63,7 @@ type Client struct {
 	config Config
 	log    *slog.Logger
 	subs   []*subscription
+	tried  chan struct{} // closed once health says how the first attempt ended
 
 	mu      sync.Mutex
 	current *session       // nil without a connection
@@ -71,7 +72,13 @@ type Client struct {
 }
 
 // NewClient returns a client at rest: nothing happens until Run.
-func NewClient(c Config, log *slog.Logger) *Client { return &Client{config: c, log: log} }
+func NewClient(c Config, log *slog.Logger) *Client {
+	return &Client{config: c, log: log, tried: make(chan struct{})}
+}
+
+// Tried is closed when the first attempt to connect has ended, well or not:
+// before that, a message could only fail.
+func (c *Client) Tried() <-chan struct{} { return c.tried }
 
 // Subscribe asks for all messages that match the filter, on every connection,
 // with QoS 1. Retained messages are left out: they are a state of the past,
@@ -145,6 +152,7 @@ func (c *Client) found(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = s
+	c.hasTried()
 	if c.health.Reconnects++; c.health.Since.IsZero() {
 		c.health.Reconnects = 0
 	}
@@ -162,12 +170,22 @@ func (c *Client) found(s *session) {
 func (c *Client) lost(up bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.hasTried()
 	if c.health.Connected {
 		c.health.Connected, c.health.Since = false, time.Now()
 	}
 	if words := err.Error(); up || words != c.health.LastError {
 		c.health.LastError = words
 		c.log.Warn("mqtt: not connected; will retry", "err", err)
+	}
+}
+
+// hasTried is called under mu.
+func (c *Client) hasTried() {
+	select {
+	case <-c.tried:
+	default:
+		close(c.tried)
 	}
 }
 

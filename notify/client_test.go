@@ -528,3 +528,31 @@ func authority(t *testing.T, dir string) {
 		}
 	}
 }
+
+// The first attempt ends, and health says how.
+func TestTriedOnce(t *testing.T) {
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	for address, connects := range map[string]bool{startFake(t).Addr().String(): true, gone.Addr().String(): false} {
+		c := NewClient(Config{URL: "tcp://" + address, ClientID: "tried"}, slog.New(slog.DiscardHandler))
+		select {
+		case <-c.Tried():
+			t.Error("tried before Run")
+		default:
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		<-c.Tried()
+		if h := c.Health(); h.Connected != connects || connects == (h.LastError != "") {
+			t.Errorf("%+v after the first attempt; want connected %v", h, connects)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian or Ubuntu packages that are missing: `setup.sh run` for
 # what builds and runs the appliance, `setup.sh test` for what its tests start,
-# `setup.sh bench` for what it is measured beside.
+# `setup.sh bench` for what it is measured beside, `setup.sh soak` for what cuts
+# its power.
 set -euo pipefail
 
 # package : why
@@ -29,6 +30,11 @@ bench='
 python3-opencv : the same loop in Python, OpenCV dnn
 '
 
+soak='
+e2fsprogs : file systems whose power is cut (ext4)
+xfsprogs : the same (XFS)
+'
+
 lib=.cache/onnxruntime/libonnxruntime.so.1.24.3
 case "${1:-}" in
 run)
@@ -41,7 +47,8 @@ npm : brings the ONNX Runtime library (the fast runtime)"
 	;;
 test) list=$test ;;
 bench) list=$bench ;;
-*) echo "usage: setup.sh run|test|bench" >&2; exit 2 ;;
+soak) list=$soak ;;
+*) echo "usage: setup.sh run|test|bench|soak" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

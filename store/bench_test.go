@@ -3,47 +3,16 @@ package store
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"inspector"
+	"inspector/store/storetest"
 	"inspector/workflow"
 	"inspector/workflow/asl"
 )
-
-// fsyncs are the times of n appends of 4 KiB, each synced, beside the store.
-func fsyncs(b *testing.B, dir string, n int) (took []time.Duration) {
-	b.Helper()
-	f, err := os.Create(filepath.Join(dir, "fsync"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	block := bytes.Repeat([]byte("x"), 4096)
-	for range n {
-		start := time.Now()
-		if _, err := f.Write(block); err != nil {
-			b.Fatal(err)
-		}
-		if err := f.Sync(); err != nil {
-			b.Fatal(err)
-		}
-		took = append(took, time.Since(start))
-	}
-	return took
-}
-
-// quantiles reports p50 and p99 in milliseconds.
-func quantiles(b *testing.B, name string, took []time.Duration) {
-	slices.Sort(took)
-	b.ReportMetric(took[len(took)/2].Seconds()*1e3, name+"-p50-ms")
-	b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, name+"-p99-ms")
-}
 
 // One board after the other: what the line waits for, beside what the disk
 // takes for one fsync.
@@ -52,7 +21,7 @@ func BenchmarkAccept(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			dir := b.TempDir()
 			s := open(b, dir)
-			disk := fsyncs(b, dir, 200)
+			disk := storetest.Synced(b, dir, 200)
 			var took []time.Duration
 			for b.Loop() {
 				start := time.Now()
@@ -61,9 +30,9 @@ func BenchmarkAccept(b *testing.B) {
 				}
 				took = append(took, time.Since(start))
 			}
-			disk = append(disk, fsyncs(b, dir, 200)...)
-			quantiles(b, "accept", took)
-			quantiles(b, "fsync", disk)
+			disk = append(disk, storetest.Synced(b, dir, 200)...)
+			storetest.Quantiles(b, "accept-", took)
+			storetest.Quantiles(b, "fsync-", disk)
 		})
 	}
 }
@@ -105,7 +74,7 @@ func BenchmarkAccept32(b *testing.B) {
 func BenchmarkPassPath32(b *testing.B) {
 	dir := b.TempDir()
 	s := open(b, dir)
-	disk := fsyncs(b, dir, 200)
+	disk := storetest.Synced(b, dir, 200)
 	at32(b, func() error {
 		i, err := s.Accept(b.Context(), judged(s.NextID(), inspector.Pass), nil, begin)
 		if err == nil {
@@ -116,7 +85,7 @@ func BenchmarkPassPath32(b *testing.B) {
 		}
 		return err
 	})
-	quantiles(b, "fsync", disk)
+	storetest.Quantiles(b, "fsync-", disk)
 }
 
 // What is due, of 100,000 pieces of work that wait: all now, all at the same

@@ -3,10 +3,12 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +97,12 @@ func TestPageWithoutAnything(t *testing.T) {
 	until(t, ctx, `document.getElementById('verdict').innerText.includes('for the first board')`)
 	until(t, ctx, `!document.getElementById('not-ready').hidden && document.getElementById('not-ready').innerText.includes('camera')`)
 	until(t, ctx, `document.getElementById('n-yield').textContent === '–'`)
+	until(t, ctx, `document.getElementById('no-rows').textContent === 'No verdicts yet'`)
 	shoot(t, ctx, "empty")
+	// Until the answer is there, the page does not say that there is nothing.
+	if page := loaded(t, s.url); !strings.Contains(page, "Loading") || strings.Contains(page, "first board") || strings.Contains(page, "No verdicts") {
+		t.Errorf("before anything is loaded: %s", page)
+	}
 }
 
 func TestPageFollowsTheLine(t *testing.T) {
@@ -206,4 +213,23 @@ func TestPageKnowsThatItIsOld(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// loaded is the page as the server sends it.
+func loaded(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }

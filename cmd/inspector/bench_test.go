@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +28,7 @@ import (
 	"inspector/model/onnxruntime"
 	"inspector/notify"
 	"inspector/store"
+	"inspector/store/storetest"
 	"inspector/web"
 	"inspector/workflow"
 	"inspector/workflow/asl"
@@ -89,7 +89,11 @@ func readyInput(b *testing.B, j *judges, p inspector.Pixels) []float32 {
 	b.Helper()
 	var t tap
 	r := j.recipes[simulatedName]
-	c, err := classify.New(j.places[j.recipe].pkg, &t, classify.Recipe{Name: simulatedName, Golden: r.drawn, Copper: r.Copper})
+	golden, err := r.drawn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := classify.New(j.places[j.recipe].pkg, &t, classify.Recipe{Name: simulatedName, Golden: golden, Copper: r.Copper})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -360,40 +364,17 @@ func benchLine(b testing.TB, dir string, j *judges, journal func(*store.Store) w
 	}
 }
 
-// synced are the times of n appends of 4 KiB to a file in dir, each synced.
-func synced(b *testing.B, dir string, n int) (took []time.Duration) {
-	b.Helper()
-	f, err := os.CreateTemp(dir, "synced")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	block := bytes.Repeat([]byte("x"), 4096)
-	for range n {
-		start := time.Now()
-		_, err := f.Write(block)
-		if err := errors.Join(err, f.Sync()); err != nil {
-			b.Fatal(err)
-		}
-		took = append(took, time.Since(start))
-	}
-	return took
-}
-
-// quantiles reports p50 and p99 in milliseconds.
-func quantiles(b *testing.B, prefix string, took []time.Duration) {
-	slices.Sort(took)
-	b.ReportMetric(took[len(took)/2].Seconds()*1e3, prefix+"p50-ms")
-	b.ReportMetric(took[len(took)*99/100].Seconds()*1e3, prefix+"p99-ms")
-}
-
 // From the model's output to the verdict durable, with its evidence, and
 // answered: what boards that fail take while one in four does and the model
 // works on the next. Beside it, in turn, what the bare disk takes for 4 KiB.
 func BenchmarkVerdictDurable(b *testing.B) {
 	const rounds, boards = 4, 240
 	j := benchJudges(b)
-	judge, pictures := j.places[simulatedName].fixed, drawnBoards(b, 16, 4)
+	judge, err := j.places[simulatedName].of("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pictures := drawnBoards(b, 16, 4)
 	dir := b.TempDir()
 	l, stop := benchLine(b, filepath.Join(dir, "data"), j, func(s *store.Store) workflow.Journal { return s })
 	defer stop()
@@ -408,7 +389,7 @@ func BenchmarkVerdictDurable(b *testing.B) {
 	took := map[inspector.Verdict][]time.Duration{}
 	for b.Loop() {
 		for range rounds {
-			disk = append(disk, synced(b, dir, 200)...)
+			disk = append(disk, storetest.Synced(b, dir, 200)...)
 			var asking sync.WaitGroup
 			for n := range boards {
 				at := time.Now()
@@ -440,9 +421,9 @@ func BenchmarkVerdictDurable(b *testing.B) {
 	if len(took[inspector.Fail]) < rounds*boards/5 || len(took[inspector.Pass]) < rounds*boards/2 {
 		b.Fatalf("%d boards failed and %d passed", len(took[inspector.Fail]), len(took[inspector.Pass]))
 	}
-	quantiles(b, "", took[inspector.Fail])
-	quantiles(b, "pass-", took[inspector.Pass])
-	quantiles(b, "fsync-", disk)
+	storetest.Quantiles(b, "", took[inspector.Fail])
+	storetest.Quantiles(b, "pass-", took[inspector.Pass])
+	storetest.Quantiles(b, "fsync-", disk)
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -484,7 +465,7 @@ func stubJudges(b testing.TB, s session) *judges {
 		b.Fatal(err)
 	}
 	j := &judges{recipe: simulatedName, recipes: map[string]recipe{simulatedName: {}}}
-	j.places = map[string]place{simulatedName: {name: simulatedName, judge: &judge{pkg: p, runtime: "stub", session: s}, fixed: c, judges: j}}
+	j.places = map[string]place{simulatedName: {name: simulatedName, judge: &judge{pkg: p, runtime: "stub", session: s}, fixed: func() (*classify.Classifier, error) { return c, nil }, judges: j}}
 	return j
 }
 

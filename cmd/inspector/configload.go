@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"reflect"
 	"strings"
@@ -28,27 +29,45 @@ func loadConfig(file string, env func(string) string) (Config, error) {
 		}
 		from, errs = decodeYAML(file, text, &c, "inspector.example.yaml lists all")
 	}
-	for _, f := range append(fromEnvironment(reflect.ValueOf(&c).Elem(), "", env), c.faults()...) {
+	for _, f := range append(fromEnvironment(reflect.ValueOf(&c).Elem(), env), c.faults()...) {
 		errs = append(errs, from.fault(f.key, errors.New(f.msg)))
 	}
 	return c, errors.Join(errs...)
 }
 
 // fromEnvironment sets every leaf of v that the environment names.
-func fromEnvironment(v reflect.Value, path string, env func(string) string) (f faults) {
-	for i := range v.NumField() {
-		key := strings.TrimPrefix(path+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
-		if leaf := v.Field(i); leaf.Kind() == reflect.Struct {
-			f = append(f, fromEnvironment(leaf, key, env)...)
-		} else if s := env(environmentName(key)); s != "" {
-			if leaf.Kind() == reflect.String {
-				leaf.SetString(s)
-			} else if err := yaml.Unmarshal([]byte(s), leaf.Addr().Interface()); err != nil {
-				f.want(false, key, "environment %s: %q is not %s", environmentName(key), s, kind(leaf.Type().String()))
-			}
+func fromEnvironment(v reflect.Value, env func(string) string) (f faults) {
+	for key, leaf := range leaves(v, "") {
+		s := env(environmentName(key))
+		if s == "" {
+			continue
+		}
+		if leaf.Kind() == reflect.String {
+			leaf.SetString(s)
+		} else if err := yaml.Unmarshal([]byte(s), leaf.Addr().Interface()); err != nil {
+			f.want(false, key, "environment %s: %q is not %s", environmentName(key), s, kind(leaf.Type().String()))
 		}
 	}
 	return f
+}
+
+// leaves yields the key of every leaf of a part of the configuration, and the
+// leaf. The part is at path; empty is the whole.
+func leaves(v reflect.Value, path string) iter.Seq2[string, reflect.Value] {
+	return func(yield func(string, reflect.Value) bool) {
+		for i := range v.NumField() {
+			key := strings.TrimPrefix(path+"."+v.Type().Field(i).Tag.Get("yaml"), ".")
+			within := leaves(v.Field(i), key)
+			if v.Field(i).Kind() != reflect.Struct {
+				within = func(yield func(string, reflect.Value) bool) { yield(key, v.Field(i)) }
+			}
+			for k, leaf := range within {
+				if !yield(k, leaf) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func environmentName(key string) string {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"inspector/camera"
 	"inspector/notify"
+	"inspector/web"
 )
 
 // doctorCommand checks each part as the appliance would use it, and says what
@@ -51,11 +53,7 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 }
 
 func checkCamera(ctx context.Context, c Config) (string, error) {
-	k, err := cameraConfig(c)
-	if err != nil {
-		return "", err
-	}
-	return camera.Probe(ctx, k)
+	return camera.Probe(ctx, cameraConfig(c, newSimulation(c.Simulated)))
 }
 
 // checkModel has the model prove itself as at the start of the appliance.
@@ -90,11 +88,32 @@ func checkDisk(_ context.Context, c Config) (string, error) {
 	return fmt.Sprintf("%s can be written, 4 KiB are safe after %v", c.Data, time.Since(begun).Round(10*time.Microsecond)), nil
 }
 
+// runningBroker asks the appliance that runs by this configuration, if there is
+// one, about its broker, which could not be made to listen for that reason.
+func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	var s web.Status
+	o := order{config: c, address: c.address("")}
+	if err := o.ask(ctx, http.MethodGet, "/status", nil, &s); err != nil || s.Station != c.Station {
+		return "", fmt.Errorf("%w; another program has that port: end it, or set mqtt.listen to another one", inUse)
+	}
+	for _, p := range s.Parts {
+		switch {
+		case p.Name == "broker" && p.State != web.OK:
+			return "", fmt.Errorf("the running appliance says of its broker: %s; %s", p.Detail, p.Remedy)
+		case p.Name == "broker":
+			return "the running appliance's broker listens on " + c.MQTT.Listen, nil
+		}
+	}
+	return "", inUse
+}
+
 func checkBroker(ctx context.Context, c Config) (string, error) {
 	if c.MQTT.Broker == "embedded" {
 		l, err := net.Listen("tcp", c.MQTT.Listen)
 		if err != nil {
-			return "", fmt.Errorf("%w; is the appliance or another broker running? Else set mqtt.listen to another port", err)
+			return runningBroker(ctx, c, err)
 		}
 		return "the embedded broker can listen on " + l.Addr().String(), l.Close()
 	}

@@ -47,11 +47,7 @@ func TestInspectBadFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	draw, err := simulatedBoards(SimulatedConfig{Seed: 1, Style: "photo"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, _, err := draw(0)
+	p, _, err := newSimulation(SimulatedConfig{Seed: 1, Style: "photo"}).still(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,7 @@ func openJudgesFor(ctx context.Context, c Config, golden string, copper classify
 	if golden == "" {
 		return openJudges(ctx, c, nil)
 	}
+	c.Recipe = commandLine
 	return openJudges(ctx, c, map[string]recipe{commandLine: {Golden: golden, Copper: copper}})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"inspector/classify"
@@ -38,14 +39,15 @@ func (g *judge) label() string {
 // judges hold who judges by which recipe. All methods may be called from any
 // goroutine; what they give is for the line.
 type judges struct {
-	recipe   string // of the configuration: in force until somebody puts another there
-	force    recipeLog
-	codes    map[string]coding // of the recipes that have one
-	recipes  map[string]recipe
-	refs     map[string]model.Ref // of each recipe
-	registry *model.Registry
-	folder   string // of models, beside those inside the program; empty: only those
-	open     func(ctx context.Context, name, version string) (*judge, error)
+	recipe     string // of the configuration: in force until somebody puts another there
+	force      recipeLog
+	codes      map[string]coding // of the recipes that have one
+	recipes    map[string]recipe
+	simulation *simulation          // whose recipe is among them
+	refs       map[string]model.Ref // of each recipe
+	registry   *model.Registry
+	folder     string // of models, beside those inside the program; empty: only those
+	open       func(ctx context.Context, name, version string) (*judge, error)
 
 	changing sync.Mutex // held while a candidate is proven and put in place
 
@@ -61,25 +63,31 @@ type place struct {
 	name   string
 	recipe recipe
 	*judge
-	fixed  *classify.Classifier // nil: the golden is another for each board
+	fixed  func() (*classify.Classifier, error) // nil: the golden is another for each board
 	judges *judges
 }
 
 // of gives the classifier of a still.
 func (p place) of(still string) (*classify.Classifier, error) {
 	if p.fixed != nil {
-		return p.fixed, nil
+		return p.fixed()
 	}
 	return p.perStill(p.name, p.recipe, still)
 }
 
 // place has the judge judge by the recipe.
 func (j *judges) place(name string, g *judge) (place, error) {
-	fixed, err := g.fixed(name, j.recipes[name])
-	if err != nil {
-		return place{}, err
+	r := j.recipes[name]
+	p := place{name: name, recipe: r, judge: g, judges: j}
+	if r.drawn == nil && strings.Contains(r.Golden, "{name}") {
+		return p, nil
 	}
-	return place{name: name, recipe: j.recipes[name], judge: g, fixed: fixed, judges: j}, nil
+	p.fixed = sync.OnceValues(func() (*classify.Classifier, error) { return g.fixed(name, r) })
+	if name == simulatedName && j.recipe != name {
+		return p, nil // drawn when a board asks for it
+	}
+	_, err := p.fixed()
+	return p, err
 }
 
 // take gives who judges the next board by the recipe; empty is the one in

@@ -54,7 +54,7 @@ func learnCommand(ctx context.Context, args []string, env func(string) string, s
 	if l.config, err = loadConfig(*config, env); err != nil {
 		return exit{2, err}
 	}
-	l.config.Recipes, l.config.Recipe = "", simulatedName // others' faults are not ours
+	l.config.Recipes, l.config.Recipe = "", learning // others' faults are not ours
 	if l.good, err = pictures(*good); err != nil {
 		return exit{2, err}
 	}
@@ -127,7 +127,7 @@ func (l lesson) golden(ctx context.Context, files []string) (classify.Learned, e
 		}
 		stills = append(stills, px)
 	}
-	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: {drawn: stills[0], Copper: l.copper}})
+	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: {drawn: func() (inspector.Pixels, error) { return stills[0], nil }, Copper: l.copper}})
 	if err != nil {
 		return classify.Learned{}, err
 	}

@@ -248,17 +248,51 @@ func TestTriggers(t *testing.T) {
 	}
 	a.stop()
 
-	gone := startAppliance(t, t.TempDir(), "INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_CAMERA_SOURCE=rtsp://127.0.0.1:9/none", "INSPECTOR_TRIGGER_TAKT=1s")
-	if i := trigger(gone, `{}`); i.Verdict != inspector.Unsure || !strings.Contains(i.Reason, "camera") {
-		t.Errorf("without a camera: %s because %q; want unsure because of the camera", i.Verdict, i.Reason)
+	for _, mode := range []string{"external", "free-run", "interval"} {
+		gone := startAppliance(t, t.TempDir(), "INSPECTOR_TRIGGER_MODE="+mode, "INSPECTOR_TRIGGER_INTERVAL=1h", "INSPECTOR_CAMERA_SOURCE=rtsp://127.0.0.1:9/none", "INSPECTOR_TRIGGER_TAKT=5m")
+		gone.until("the camera is lost", func() bool { return strings.HasPrefix(gone.part("camera").Detail, "lost") })
+		asked := time.Now()
+		if i := trigger(gone, `{}`); i.Verdict != inspector.Unsure || !strings.Contains(i.Reason, "camera gone") {
+			t.Errorf("%s without a camera: %s because %q; want unsure because of the camera", mode, i.Verdict, i.Reason)
+		}
+		if took := time.Since(asked); took > time.Minute {
+			t.Errorf("%s without a camera: the answer took %v; the takt limit is not to be waited for", mode, took)
+		}
+		if code, b := gone.do(http.MethodGet, "/readyz", "", nil); code != http.StatusServiceUnavailable || !strings.Contains(string(b), "camera") {
+			t.Errorf("%s, readyz without a camera: %d %s", mode, code, b)
+		}
+		if c := gone.status().Counts; c.Unsure != 1 || c.Triggers != 1 {
+			t.Errorf("%s, ledger %+v", mode, c)
+		}
+		gone.stop()
 	}
-	if code, b := gone.do(http.MethodGet, "/readyz", "", nil); code != http.StatusServiceUnavailable || !strings.Contains(string(b), "camera") {
-		t.Errorf("readyz without a camera: %d %s", code, b)
+}
+
+// Free run goes on after a trigger that came while there was no camera.
+func TestFreeRunGoesOn(t *testing.T) {
+	stills := filepath.Join(t.TempDir(), "stills")
+	a := startAppliance(t, t.TempDir(), "INSPECTOR_CAMERA_SOURCE=folder:"+stills+"?mode=watch", "INSPECTOR_TRIGGER_TAKT=5m")
+	a.until("the camera is lost", func() bool { return strings.HasPrefix(a.part("camera").Detail, "lost") })
+	if code, b := a.do(http.MethodPost, "/api/v1/triggers", "application/json", strings.NewReader(`{}`)); code >= 300 || !strings.Contains(string(b), "camera gone") {
+		t.Fatalf("%d %s; want unsure because of the camera", code, b)
 	}
-	if c := gone.status().Counts; c.Unsure != 1 || c.Triggers != 1 {
-		t.Errorf("ledger %+v", c)
+	b, err := board.New(1, simulatedSize)
+	if err != nil {
+		t.Fatal(err)
 	}
-	gone.stop()
+	p, err := b.Golden(board.Photo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(stills, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	a.until("the camera is back", func() bool { return a.part("camera").State == web.OK })
+	if err := os.WriteFile(filepath.Join(stills, "1.jpg"), jpeg(t, p), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.until("the still is judged", func() bool { return a.status().Counts.Triggers == 2 })
+	a.stop()
 }
 
 // An appliance that is asked to stop answers who waits: unsure.

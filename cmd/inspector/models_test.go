@@ -455,10 +455,7 @@ func TestSlowModelIsRefused(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 	c.Trigger.Takt = time.Minute
-	hasty, err := simulatedRecipe(c.Simulated)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hasty := newSimulation(c.Simulated).recipe()
 	hasty.Takt = time.Microsecond
 	if _, err := openJudges(t.Context(), c, map[string]recipe{"hasty": hasty}); !errors.Is(err, classify.ErrSlow) {
 		t.Errorf("for the takt limit of one recipe: %v", err)

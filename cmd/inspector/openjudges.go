@@ -59,11 +59,8 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 
 // readJudges reads recipes and registry, without any model.
 func readJudges(c Config, given map[string]recipe) (*judges, error) {
-	simulated, err := simulatedRecipe(c.Simulated)
-	if err != nil {
-		return nil, err
-	}
-	j := &judges{recipe: c.Recipe, recipes: map[string]recipe{simulatedName: simulated}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, folder: c.Model.Folder}
+	simulated := newSimulation(c.Simulated)
+	j := &judges{recipe: c.Recipe, simulation: simulated, recipes: map[string]recipe{simulatedName: simulated.recipe()}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, folder: c.Model.Folder}
 	maps.Copy(j.recipes, given)
 	if c.Recipes != "" {
 		if err := j.readRecipes(c.Recipes); err != nil {

@@ -71,11 +71,7 @@ func remoteRuntime(t *testing.T, scheme string) {
 	if id, runtime := j.now(""); runtime != "remote" || !strings.Contains(j.words(), "vectors: 1 within") {
 		t.Errorf("%s on %s: %s", id, runtime, j.words())
 	}
-	boards, err := simulatedBoards(c.Simulated)
-	if err != nil {
-		t.Fatal(err)
-	}
-	picture, _, err := boards(0)
+	picture, _, err := j.simulation.still(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ type recipe struct {
 	Model     string            `yaml:"model,omitempty"`    // NAME[@VERSION or @ALIAS]; default: model.name
 	Code      *boardCode        `yaml:"code,omitempty"`     // printed on the board; default: none is read
 
-	drawn inspector.Pixels // the golden of the simulated line, which has no file
+	drawn func() (inspector.Pixels, error) // the golden board, if it has no file
 	from  origin
 }
 

@@ -49,18 +49,15 @@ func (g *judge) classifier(name string, r recipe, golden inspector.Pixels) (*cla
 	return c, nil
 }
 
-// fixed gives the classifier of a recipe that has one golden for all boards,
-// and nil for one whose golden is another for each.
+// fixed gives the classifier of a recipe that has one golden for all boards.
 func (g *judge) fixed(name string, r recipe) (*classify.Classifier, error) {
-	golden := r.drawn
-	if golden.Data == nil {
-		if strings.Contains(r.Golden, "{name}") {
-			return nil, nil
-		}
-		var err error
-		if golden, err = readGolden(r.Golden); err != nil {
-			return nil, r.fault(name, "golden", err)
-		}
+	read := r.drawn
+	if read == nil {
+		read = func() (inspector.Pixels, error) { return readGolden(r.Golden) }
+	}
+	golden, err := read()
+	if err != nil {
+		return nil, r.fault(name, "golden", err)
 	}
 	return g.classifier(name, r, golden)
 }

@@ -80,10 +80,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 		return err
 	}
 
-	source, err := cameraConfig(c)
-	if err != nil {
-		return err
-	}
+	source := cameraConfig(c, judges.simulation)
 	cam, err := camera.New(source, log)
 	if err != nil {
 		return err
@@ -145,7 +142,7 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	}
 	stopClient := outlive(ctx, g, client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", c.Data, url)
-	for _, part := range []func(context.Context) error{page.Run, cam.Run, engine.Run, conveyor.Run, beside.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
+	for _, part := range []func(context.Context) error{page.Run, cam.Run, afterwards(client.Tried(), engine.Run), conveyor.Run, beside.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
 		g.Go(func() error { return part(ctx) })
 	}
 	err = g.Wait()
@@ -153,6 +150,18 @@ func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err
 	err = errors.Join(err, stopClient(), stopBroker())
 	log.Info("stopped")
 	return err
+}
+
+// afterwards is f once ready is closed.
+func afterwards(ready <-chan struct{}, f func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-ready:
+			return f(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // outlive runs f until stop is called, beyond the end of ctx. If f fails, so
@@ -234,15 +243,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
 }
 
-func cameraConfig(c Config) (k camera.Config, err error) {
-	k = camera.Config{
+func cameraConfig(c Config, s *simulation) camera.Config {
+	return camera.Config{
 		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
-		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill,
+		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill, Draw: s.still,
 	}
-	if string(c.Camera.Source) == simulatedName {
-		k.Draw, err = simulatedBoards(c.Simulated)
-	}
-	return k, err
 }
 
 // begin makes the first transition of an inspection's execution.

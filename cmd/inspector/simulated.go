@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 
 	"inspector"
 	"inspector/board"
@@ -14,37 +15,51 @@ const (
 	simulatedSize = 640 // pixels square
 )
 
-// simulatedRecipe is the recipe of the boards that the simulated line draws.
-func simulatedRecipe(c SimulatedConfig) (recipe, error) {
-	b, err := board.New(c.Seed, simulatedSize)
-	if err != nil {
-		return recipe{}, fmt.Errorf("simulated.seed: %w", err)
-	}
-	golden, err := b.Golden(board.Style(c.Style))
-	if err != nil {
-		return recipe{}, err
-	}
-	copper := classify.Dark
-	if board.Style(c.Style) == board.Photo {
-		copper = classify.Bright
-	}
-	return recipe{Copper: copper, drawn: golden}, nil
+// A simulation is the board that the simulated line makes. It is drawn once,
+// when somebody first wants to see it. Its methods may be called from any
+// goroutine.
+type simulation struct {
+	config SimulatedConfig
+	design func() (*board.Board, error)
 }
 
-// simulatedBoards gives what stands in front of the camera of the simulated
-// line: board n, good or with defects, named by what it has.
-func simulatedBoards(c SimulatedConfig) (func(n uint64) (inspector.Pixels, string, error), error) {
-	b, err := board.New(c.Seed, simulatedSize)
-	if err != nil {
-		return nil, fmt.Errorf("simulated.seed: %w", err)
-	}
-	return func(n uint64) (inspector.Pixels, string, error) {
-		r := rand.New(rand.NewPCG(c.Seed, n))
-		o := board.Usual(board.Style(c.Style))
-		if r.Float64() < c.DefectRate {
-			o.Defects = 1 + r.IntN(4)
+func newSimulation(c SimulatedConfig) *simulation {
+	return &simulation{c, sync.OnceValues(func() (*board.Board, error) {
+		b, err := board.New(c.Seed, simulatedSize)
+		if err != nil {
+			return nil, fmt.Errorf("simulated.seed: %w", err)
 		}
-		p, defects, err := b.Sample(r.Uint64(), o)
-		return p, fmt.Sprintf("board-%d-%d-defects", n, len(defects)), err
-	}, nil
+		return b, nil
+	})}
+}
+
+// recipe is that of the boards that the simulated line draws.
+func (s *simulation) recipe() recipe {
+	copper := classify.Dark
+	if board.Style(s.config.Style) == board.Photo {
+		copper = classify.Bright
+	}
+	return recipe{Copper: copper, drawn: func() (inspector.Pixels, error) {
+		b, err := s.design()
+		if err != nil {
+			return inspector.Pixels{}, err
+		}
+		return b.Golden(board.Style(s.config.Style))
+	}}
+}
+
+// still is what stands in front of the camera of the simulated line: board n,
+// good or with defects, named by what it has.
+func (s *simulation) still(n uint64) (inspector.Pixels, string, error) {
+	b, err := s.design()
+	if err != nil {
+		return inspector.Pixels{}, "", err
+	}
+	r := rand.New(rand.NewPCG(s.config.Seed, n))
+	o := board.Usual(board.Style(s.config.Style))
+	if r.Float64() < s.config.DefectRate {
+		o.Defects = 1 + r.IntN(4)
+	}
+	p, defects, err := b.Sample(r.Uint64(), o)
+	return p, fmt.Sprintf("board-%d-%d-defects", n, len(defects)), err
 }

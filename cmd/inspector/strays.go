@@ -18,7 +18,7 @@ func strays(environ []string) (words []string) {
 			sections = append(sections, environmentName(f.Tag.Get("yaml"))+"_")
 		}
 	}
-	for key := range configKeys(c, "") {
+	for key := range leaves(reflect.ValueOf(Config{}), "") {
 		keys = append(keys, environmentName(key))
 	}
 	for _, v := range environ {
@@ -32,27 +32,6 @@ func strays(environ []string) (words []string) {
 		}
 	}
 	return words
-}
-
-// configKeys yields the path of every leaf.
-func configKeys(t reflect.Type, path string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for i := range t.NumField() {
-			f := t.Field(i)
-			key := strings.TrimPrefix(path+"."+f.Tag.Get("yaml"), ".")
-			if f.Type.Kind() != reflect.Struct {
-				if !yield(key) {
-					return
-				}
-				continue
-			}
-			for leaf := range configKeys(f.Type, key) {
-				if !yield(leaf) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // nearest is the one of names that the fewest edits make of name.

@@ -161,7 +161,8 @@ function trim() {
 }
 async function newest() {
   const r = await fetch('/api/v1/inspections?limit=1');
-  const [i] = r.ok ? (await r.json()).inspections : [];
+  if (!r.ok) return nothing('Unknown', 'the newest verdict cannot be read; load the page again');
+  const [i] = (await r.json()).inspections;
   if (i) now(i);
   else nothing('Waiting', 'for the first board');
 }
@@ -170,7 +171,7 @@ async function list(before) {
   if ($('filter').value) q.set('verdict', $('filter').value);
   if (before) q.set('before', before);
   const r = await fetch('/api/v1/inspections?' + q);
-  if (!r.ok) return;
+  if (!r.ok) return set($('no-rows'), 'The list cannot be read; load the page again');
   const page = await r.json();
   if (!before) $('rows').replaceChildren();
   older = '';
