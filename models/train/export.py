@@ -7,6 +7,7 @@ FILE is what evaluate.py printed for the pairs that the thresholds were chosen o
 """
 import argparse
 import hashlib
+import inspect
 import json
 import os
 import struct
@@ -50,7 +51,8 @@ metrics: {{{metrics}}}
 
 
 def graph(net, file, opset):
-    torch.onnx.export(net, torch.zeros(1, 2, SIZE, SIZE), file, opset_version=opset, input_names=["input"], output_names=["output"])
+    traced = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}  # the newer exporter has no opset 12
+    torch.onnx.export(net, torch.zeros(1, 2, SIZE, SIZE), file, opset_version=opset, input_names=["input"], output_names=["output"], **traced)
     onnx.checker.check_model(onnx.load(file))
 
 
