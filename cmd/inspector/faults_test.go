@@ -86,12 +86,12 @@ func TestCannotStart(t *testing.T) {
 	}
 	defer taken.Close()
 	models := t.TempDir()
-	wrong := filepath.Join(models, "pcb", "2.0.0")
+	wrong := filepath.Join(models, "pcb", "2.1.0")
 	if err := os.MkdirAll(wrong, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"model.yaml", "model.onnx"} {
-		b, err := os.ReadFile(filepath.Join("..", "..", "models", "pcb", "2.0.0", name))
+		b, err := os.ReadFile(filepath.Join("..", "..", "models", "pcb", "2.1.0", name))
 		if err != nil {
 			t.Fatal(err)
 		}

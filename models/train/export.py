@@ -1,6 +1,6 @@
 """Export a checkpoint as a model package: the graph, its manifest and its vectors.
 
-    export.py --model model.pt --data DIR --out models/pcb/2.0.0 --fail 0.5 --pass 0.4 [--metrics FILE]
+    export.py --model model.pt --data DIR --out models/pcb/2.1.0 --fail 0.5 --pass 0.4 [--metrics FILE]
 
 One pair of DIR, which should be drawn boards never trained on, becomes the vectors.
 FILE is what evaluate.py printed for the pairs that the thresholds were chosen on.

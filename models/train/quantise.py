@@ -1,7 +1,7 @@
 """Quantise an exported graph to eight bits: QDQ, a scale per channel of the
 weights, ranges of the activations from pairs.
 
-    quantise.py --model models/pcb/2.0.0/model.onnx --data DIR --out models/pcb/2.0.0/model.int8.onnx
+    quantise.py --model models/pcb/2.1.0/model.onnx --data DIR --out models/pcb/2.1.0/model.int8.onnx
 
 DIR should be boards the model was trained on, never those it is measured on.
 Writes it down in the manifest of the folder.
