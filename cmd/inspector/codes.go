@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"maps"
@@ -96,8 +95,7 @@ type sighting struct {
 // named decides which of the recipes the sightings are of: one, or an error.
 func named(codings []coding, seen map[code.Spot]sighting) (c coding, text string, err error) {
 	var fits []coding
-	var texts []string
-	var unread []error
+	var texts, unread []string
 	known := map[code.Spot]bool{}
 	for _, c := range codings {
 		s := seen[c.spot]
@@ -107,7 +105,7 @@ func named(codings []coding, seen map[code.Spot]sighting) (c coding, text string
 		switch {
 		case known[c.spot]:
 		case s.err != nil:
-			unread = append(unread, s.err)
+			unread = append(unread, s.err.Error())
 		default:
 			texts = append(texts, s.text)
 		}
@@ -121,7 +119,7 @@ func named(codings []coding, seen map[code.Spot]sighting) (c coding, text string
 	case len(texts) > 0:
 		return c, texts[0], fmt.Errorf("the code says %.80q, which fits none of the recipes %s", texts, list(codings))
 	}
-	return c, "", errors.Join(append(unread, errors.New("so no code names a recipe"))...)
+	return c, "", fmt.Errorf("no code names a recipe: %s", strings.Join(unread, "; "))
 }
 
 func list(codings []coding) string {

@@ -95,7 +95,11 @@ func (j *judges) name(recipe string) string {
 func (j *judges) check(recipe string) error {
 	name := j.name(recipe)
 	if _, ok := j.recipes[name]; !ok && (name != byCode || len(j.codes) == 0) {
-		return &unknownRecipeError{name, recipe == "", slices.Sorted(maps.Keys(j.recipes))}
+		known := slices.Sorted(maps.Keys(j.recipes))
+		if len(j.codes) > 0 {
+			known = append(known, byCode)
+		}
+		return &unknownRecipeError{name, recipe == "", known}
 	}
 	return nil
 }

@@ -257,6 +257,7 @@ function health(s) {
   status = s;
   set($('station'), [s.station.site, s.station.line, s.station.device].filter(Boolean).join(' / '));
   set($('recipe'), s.recipe || '–');
+  $('recipe').title = s.parts.find(p => p.name === 'recipe')?.detail ?? '';
   set($('model'), s.model.split('@')[0] || '–');
   $('model').title = s.model;
   set($('source'), s.source || '–');
