@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz train picture conformance clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz train picture conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ exports: $(EXPORTS_PYTHON)
 .cache/exports-python/bin/python:
 	python3 -m venv .cache/exports-python
 	.cache/exports-python/bin/pip install --quiet -r model/testdata/exports.txt
+
+env: ## what go commands need outside make: eval "$(make -s env)"
+	@echo 'export CGO_CPPFLAGS="$(CGO_CPPFLAGS)" CGO_LDFLAGS="$(CGO_LDFLAGS)" GOFLAGS="$(GOFLAGS)" INSPECTOR_ONNXRUNTIME="$(INSPECTOR_ONNXRUNTIME)"'
 
 clean:
 	rm -rf bin .cache .tools

@@ -217,19 +217,21 @@ func (r *Registry) Changes() []Change {
 	return slices.Clone(r.changes)
 }
 
-// Apply makes the change and its entry in the audit durable together: once it
-// has returned nil a power cut cannot take them back, and after an error all
-// is as it was, or the change is whole.
-func (r *Registry) Apply(c Change) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("model registry: %w", err)
+// Apply makes the changes and their entries in the audit durable together: once
+// it has returned nil a power cut cannot take them back, and after an error all
+// is as it was, or the changes are whole.
+func (r *Registry) Apply(changes ...Change) error {
+	for _, c := range changes {
+		if err := c.check(); err != nil {
+			return fmt.Errorf("model registry: %w", err)
+		}
 	}
 	if r.file == "" {
 		return errors.New("model registry: there is no data directory to keep the change in")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	next := append(slices.Clone(r.changes), c)
+	next := slices.Concat(r.changes, changes)
 	data, err := json.MarshalIndent(registryFile{next}, "", " ")
 	if err == nil {
 		err = Put(r.file, data)

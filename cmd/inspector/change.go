@@ -69,11 +69,21 @@ func (j *judges) change(ctx context.Context, c model.Change) (model.Change, erro
 		return c, err
 	}
 	c.At = time.Now()
-	if err := j.registry.Apply(c); err != nil {
+	all := append([]model.Change{c}, j.unshadowed(c)...)
+	if err := j.registry.Apply(all...); err != nil {
 		return c, errors.Join(err, j.drop(g))
 	}
 	j.note(ref, nil)
-	return c, j.swap(c.Alias, c.Model, seats, g)
+	return c, j.swap(all, seats, g)
+}
+
+// unshadowed is what follows from a change that puts the shadow into
+// production: it is a shadow no more, for it would agree with itself.
+func (j *judges) unshadowed(c model.Change) []model.Change {
+	if c.Alias != model.Production || j.registry.Alias(c.Model, model.Shadow) != c.To {
+		return nil
+	}
+	return []model.Change{{At: c.At, By: c.By, Model: c.Model, Alias: model.Shadow, From: c.To, Reason: "it is in production now"}}
 }
 
 // meant completes the change with the versions before and after it.
@@ -93,6 +103,8 @@ func (j *judges) meant(ref model.Ref, c model.Change) (model.Change, error) {
 	switch all, err := j.registry.Versions(c.Model); {
 	case err != nil:
 		return c, &changeError{err}
+	case c.To == c.From && c.To == "":
+		return c, &changeError{fmt.Errorf("%s has no shadow", c.Model)}
 	case c.To == c.From:
 		return c, &changeError{fmt.Errorf("%s@%s is %s already", c.Model, c.To, c.Alias)}
 	case c.To != "" && !slices.Contains(all, c.To):
@@ -142,18 +154,23 @@ func (j *judges) drop(g *judge) error {
 	return g.session.Close()
 }
 
-// swap puts the seats in place and retires who has none any more. Boards that
+// swap puts the seats of the first change in place, and takes those of a shadow
+// away that any of them concerns. It retires who has none any more. Boards that
 // hold an old place keep it to their verdict.
-func (j *judges) swap(alias, name string, seats map[string]place, g *judge) error {
+func (j *judges) swap(changes []model.Change, seats map[string]place, g *judge) error {
 	if j.places == nil {
 		return j.drop(g) // nobody judges here
 	}
 	j.mu.Lock()
 	before := j.seated()
+	for _, c := range changes {
+		if c.Alias == model.Shadow {
+			maps.DeleteFunc(j.beside, func(recipe string, _ place) bool { return j.refs[recipe].Name == c.Model })
+		}
+	}
 	to := j.places
-	if alias == model.Shadow {
+	if changes[0].Alias == model.Shadow {
 		to = j.beside
-		maps.DeleteFunc(to, func(recipe string, _ place) bool { return j.refs[recipe].Name == name })
 	}
 	maps.Copy(to, seats)
 	var idle []*judge

@@ -94,20 +94,29 @@ func modelInspectCommand(args []string, stdout, stderr io.Writer) error {
 
 // fileAndFlags reads the flags before and after the one file of a command.
 func fileAndFlags(f *flag.FlagSet, args []string, stderr io.Writer) (file string, err error) {
-	if err := parse(f, args, stderr); err != nil {
+	files, err := flagsAround(f, args, stderr)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if f.NArg() == 0 {
+	case len(files) == 0:
 		return "", exit{2, fmt.Errorf("%s: name an ONNX file", f.Name())}
+	case len(files) > 1:
+		return "", exit{2, fmt.Errorf("%s: one file at a time, not %q too", f.Name(), files[1])}
 	}
-	file = f.Arg(0)
-	if err := parse(f, f.Args()[1:], stderr); err != nil {
-		return "", err
+	return files[0], nil
+}
+
+// flagsAround reads flags wherever they stand, and gives what is none.
+func flagsAround(f *flag.FlagSet, args []string, stderr io.Writer) (names []string, err error) {
+	for {
+		if err := parse(f, args, stderr); err != nil {
+			return nil, err
+		}
+		if f.NArg() == 0 {
+			return names, nil
+		}
+		names, args = append(names, f.Arg(0)), f.Args()[1:]
 	}
-	if f.NArg() > 0 {
-		return "", exit{2, fmt.Errorf("%s: one file at a time, not %q too", f.Name(), f.Arg(0))}
-	}
-	return file, nil
 }
 
 // look reads an ONNX file and finds out what it can. Size is WxH or empty.

@@ -26,7 +26,8 @@ const modelUsage = `usage: inspector model inspect FILE.onnx
        inspector model list [flags]
        inspector model promote [flags] NAME@VERSION
        inspector model rollback [flags] NAME
-       inspector model shadow [flags] NAME@VERSION, or --off NAME
+       inspector model shadow [flags] NAME@VERSION
+       inspector model shadow [flags] --off NAME
        inspector model disagreements [flags]
 A running appliance is asked to do it, between two boards. Of one that is stopped the data directory is changed.
 `
@@ -79,7 +80,7 @@ func parseOrder(action string, args []string, env func(string) string, stderr io
 		f.StringVar(&o.change.By, "by", cmp.Or(env("USER"), env("LOGNAME")), "`name` of the person who decides")
 		f.StringVar(&o.change.Reason, "reason", "", "`why`, for the audit")
 		if action == "shadow" {
-			o.change.Alias, off = model.Shadow, f.Bool("off", false, "no version judges beside any more")
+			o.change.Alias, off = model.Shadow, f.Bool("off", false, "end the shadow: of NAME only production judges")
 		}
 	case "help", "-h", "--help":
 		fmt.Fprint(stderr, modelUsage)
@@ -88,24 +89,24 @@ func parseOrder(action string, args []string, env func(string) string, stderr io
 		fmt.Fprint(stderr, modelUsage)
 		return o, exit{2, fmt.Errorf("unknown command model %q", action)}
 	}
-	if err := parse(f, args, stderr); err != nil {
+	names, err := flagsAround(f, args, stderr)
+	if err != nil {
 		return o, err
 	}
-	var err error
 	if o.config, err = loadConfig(*file, env); err != nil {
 		return o, exit{2, err}
 	}
 	o.address = o.config.address(o.address)
 	if action == "list" || action == "disagreements" {
-		if f.NArg() > 0 {
-			return o, exit{2, fmt.Errorf("model %s takes no %q", action, f.Arg(0))}
+		if len(names) > 0 {
+			return o, exit{2, fmt.Errorf("model %s takes no %q", action, names[0])}
 		}
 		return o, nil
 	}
-	if f.NArg() != 1 {
-		return o, exit{2, fmt.Errorf("model %s: name one model", action)}
+	if len(names) != 1 {
+		return o, exit{2, fmt.Errorf("model %s: name one model, not %q", action, names)}
 	}
-	return o, o.aim(f.Arg(0), action == "rollback" || *off)
+	return o, o.aim(names[0], action == "rollback" || *off)
 }
 
 // aim reads which model the order is about, and at which version unless it
@@ -117,6 +118,8 @@ func (o *order) aim(text string, bare bool) error {
 	}
 	o.change.Model = ref.Name
 	switch {
+	case bare && ref.Pinned() && o.change.Alias == model.Shadow:
+		return exit{2, fmt.Errorf("say --off %s, without a version: a model has one shadow", ref.Name)}
 	case bare && ref.Pinned():
 		return exit{2, fmt.Errorf("leave the version out of %q: it follows from what was before", text)}
 	case !bare && !ref.Pinned():
@@ -194,6 +197,10 @@ func (o order) carryOut(ctx context.Context, stdout io.Writer) error {
 	}
 	if err != nil {
 		return err
+	}
+	if done.Alias == model.Shadow && done.To == "" {
+		fmt.Fprintf(stdout, "%s has no shadow any more; it was %s\n", done.Model, done.From)
+		return nil
 	}
 	fmt.Fprintf(stdout, "%s of %s: %s, before %s\n", done.Alias, done.Model, cmp.Or(done.To, "none"), cmp.Or(done.From, "none"))
 	return nil

@@ -304,6 +304,10 @@ func TestModelCommandRefuses(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s", args, code, &out)
 		}
 	}
+	o, err := parseOrder("promote", []string{"pcb@1.0.0", "--reason", "fewer false calls", "--by", "Ada"}, noEnvironment, io.Discard)
+	if err != nil || o.change.Reason != "fewer false calls" || o.change.By != "Ada" || o.change.To != "1.0.0" {
+		t.Errorf("flags behind the name: %+v, %v", o.change, err)
+	}
 	var out bytes.Buffer
 	if code := command(t.Context(), []string{"model", "promote", "pcb@1.0.0"}, noEnvironment, io.Discard, &out); code != 2 || !strings.Contains(out.String(), "--by") {
 		t.Errorf("nobody's order: %d, %s", code, &out)
@@ -398,7 +402,11 @@ func TestRetiredJudgesClose(t *testing.T) {
 	if *closed["2.0.0"] != 0 {
 		t.Error("the shadow was closed")
 	}
+	var none *changeError
 	must(j.change(t.Context(), to(model.Shadow, "")))
+	if _, err := j.change(t.Context(), to(model.Shadow, "")); !errors.As(err, &none) || !strings.Contains(err.Error(), "stub has no shadow") {
+		t.Errorf("off again: %v", err)
+	}
 	if *closed["2.0.0"] != 1 {
 		t.Errorf("closed %d times without a place", *closed["2.0.0"])
 	}
@@ -412,6 +420,33 @@ func TestRetiredJudgesClose(t *testing.T) {
 	}
 	if err := j.Close(); err != nil || *closed["2.0.0"] != 1 { // a new session of it: the counter began again
 		t.Errorf("closed %d times at the end: %v", *closed["2.0.0"], err)
+	}
+}
+
+// A shadow that is promoted is a shadow no more: both are written down at once,
+// and its session is the one that judged beside.
+func TestPromoteTheShadow(t *testing.T) {
+	j, closed, _ := changing(t, "1.0.0", "2.0.0")
+	for _, c := range []model.Change{to(model.Shadow, "2.0.0"), to(model.Production, "2.0.0")} {
+		if _, err := j.change(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := j.registry.Alias("stub", model.Shadow); v != "" || len(j.beside) != 0 || *closed["2.0.0"] != 0 || *closed["1.0.0"] != 1 {
+		t.Errorf("shadow is %q, %d beside, closed %d and %d times", v, len(j.beside), *closed["1.0.0"], *closed["2.0.0"])
+	}
+	all := j.registry.Changes()
+	if last := all[len(all)-1]; last.Alias != model.Shadow || last.From != "2.0.0" || last.To != "" || last.By != "Ada" || !last.At.Equal(all[len(all)-2].At) {
+		t.Errorf("audit: %+v", all)
+	}
+	if _, err := j.change(t.Context(), model.Change{By: "Ada", Model: "stub", Alias: model.Production, Back: true}); err != nil {
+		t.Error(err)
+	}
+	if id, _ := j.now(""); !strings.HasPrefix(id, "stub/1.0.0") {
+		t.Errorf("%s judges after the rollback", id)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

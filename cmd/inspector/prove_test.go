@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,5 +140,73 @@ func TestAutoTakesWhatProvesItself(t *testing.T) {
 	var none *model.VariantError
 	if _, err := openProven(t.Context(), r, p, c, time.Minute); !errors.As(err, &none) {
 		t.Errorf("a variant that is not there: %v", err)
+	}
+}
+
+// auto takes the fastest of what is installed and proves itself: a server that is
+// slower is passed over, one that is there when the library is not is taken, and
+// onnx-go where nothing else is.
+func TestAutoTakesTheFastest(t *testing.T) {
+	library, err := onnxruntime.Find()
+	if err != nil {
+		t.Skip(err)
+	}
+	const folder = "../../model/testdata/models"
+	p := modeltest.Find(t, folder, "detector")
+	behind, err := onnxruntime.Open(library, p, onnxruntime.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer behind.Close()
+	slowly := func(ctx context.Context, in, out []float32) error {
+		late := time.NewTimer(20 * time.Millisecond) // ten times what it takes here
+		defer late.Stop()
+		select {
+		case <-late.C:
+			return behind.Run(ctx, in, out)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	wrong := func(ctx context.Context, in, out []float32) error { clear(out); return nil }
+	in := modeltest.Noise(rand.New(rand.NewPCG(1, 2)), p.InputSize())
+	out := make([]float32, p.OutputSize())
+	if err := behind.Run(t.Context(), in, out); err != nil {
+		t.Fatal(err)
+	}
+	p.Proof.Tensors = []model.TensorVector{{Name: "own", Variant: model.FP32, Input: in, Output: out}}
+	r, err := model.OpenRegistry(os.DirFS(folder), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(t.TempDir(), "none.so")
+	for name, tt := range map[string]struct {
+		library string
+		server  modeltest.Run
+		want    string
+	}{
+		"all":                     {library, slowly, onnxruntime.Name},
+		"no server":               {library, nil, onnxruntime.Name},
+		"no library":              {none, slowly, "remote"},
+		"no library, no server":   {none, nil, "onnx-go"},
+		"no library, it is wrong": {none, wrong, "onnx-go"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := defaults().Model
+			c.Library = tt.library
+			if tt.server != nil {
+				c.Remote = "grpc://" + modeltest.ServeGRPC(t, p, tt.server)
+			}
+			g, err := openProven(t.Context(), r, p, c, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if g.runtime != tt.want || g.proof.Vectors != 1 {
+				t.Errorf("%s judges, %+v; want %s", g.runtime, g.proof, tt.want)
+			}
+			if err := g.session.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

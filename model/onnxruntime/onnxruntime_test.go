@@ -154,6 +154,36 @@ func TestWrongSizesAndClosed(t *testing.T) {
 	}
 }
 
+// A file that leaves the shape of its output open is found out at the first
+// inference: nothing is written beyond what the caller gave.
+func TestOutputOfAnotherShape(t *testing.T) {
+	_, p := open(t, "classifier")
+	library, _ := Find()
+	for _, labels := range [][]string{{"a", "b"}, {"a", "b", "c", "d"}} {
+		other := *p
+		other.Labels, other.Graph.Outputs = labels, slices.Clone(p.Graph.Outputs)
+		other.Graph.Outputs[0].Shape = nil
+		var err error
+		if other.ONNX, err = other.Graph.Encode(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(library, &other, Options{})
+		if err != nil {
+			continue // found out already
+		}
+		guarded := []float32{7, 7, 7, 7, 7, 7, 7, 7}
+		if err := s.Run(t.Context(), make([]float32, p.InputSize()), guarded[:len(labels)]); err == nil {
+			t.Errorf("3 numbers were taken for %d", len(labels))
+		}
+		if !slices.Equal(guarded[len(labels):], slices.Repeat([]float32{7}, 8-len(labels))) {
+			t.Error("written beyond the buffer: ", guarded)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // An operator that no runtime knows is named, and no other runtime is advised.
 func TestUnknownOperator(t *testing.T) {
 	_, p := open(t, "difference")

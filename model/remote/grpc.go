@@ -25,6 +25,7 @@ import (
 type grpcLink struct {
 	*network
 	model, version string
+	host           string
 	conn           *grpc.ClientConn
 	client         inference.GRPCInferenceServiceClient
 	raws           sync.Pool // of *[]byte: one input
@@ -51,7 +52,7 @@ func openGRPC(a address, n *network, trust *tls.Config) (*grpcLink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("remote: model.remote %q: %w", a.shown, err)
 	}
-	l := &grpcLink{network: n, model: a.model, version: a.version, conn: conn, client: inference.NewGRPCInferenceServiceClient(conn)}
+	l := &grpcLink{network: n, model: a.model, version: a.version, host: a.Hostname(), conn: conn, client: inference.NewGRPCInferenceServiceClient(conn)}
 	l.raws.New = func() any { return new([]byte) }
 	return l, nil
 }
@@ -93,6 +94,11 @@ func (l *grpcLink) fault(err error) error {
 func (l *grpcLink) ready(ctx context.Context) error {
 	got, err := l.client.ModelReady(ctx, &inference.ModelReadyRequest{Name: l.model, Version: l.version})
 	switch {
+	case status.Code(err) == codes.Unavailable:
+		if _, unknown := net.DefaultResolver.LookupHost(ctx, l.host); unknown != nil { // which gRPC does not say
+			return l.silent(unknown)
+		}
+		return l.fault(err)
 	case err != nil:
 		return l.fault(err)
 	case !got.GetReady():

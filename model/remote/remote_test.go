@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -245,4 +247,46 @@ func TestNotReadyAndTooLate(t *testing.T) {
 		}
 	}
 	close(over)
+}
+
+// A session leaves nothing behind, however often one is opened: no connection,
+// no goroutine.
+func TestOpenCloseLeavesNothing(t *testing.T) {
+	p := modeltest.Find(t, folder, "classifier")
+	run := local(t, p)
+	in, out := numbersFor(p)
+	for _, url := range []string{serveHTTP(t, p, nil), "grpc://" + modeltest.ServeGRPC(t, p, run)} {
+		var files, goroutines int
+		for cycle := range 1000 {
+			s, err := Open(t.Context(), p, Options{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(s.Run(t.Context(), in, out), s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if cycle == 100 {
+				files, goroutines = descriptors(t), runtime.NumGoroutine()
+			}
+		}
+		// The other side takes a moment to see that a connection is closed.
+		for begun := time.Now(); ; runtime.Gosched() {
+			f, g := descriptors(t), runtime.NumGoroutine()
+			if f <= files+4 && g <= goroutines+8 {
+				break
+			}
+			if time.Since(begun) > 10*time.Second {
+				t.Fatalf("%s: %d files and %d goroutines after 1,000 sessions; %d and %d after 100", url, f, g, files, goroutines)
+			}
+		}
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip(err)
+	}
+	return len(open)
 }
