@@ -85,8 +85,8 @@ type works struct {
 }
 
 func (a *works) close() (err error) {
-	for _, close := range slices.Backward(a.closers) {
-		err = errors.Join(err, close())
+	for _, end := range slices.Backward(a.closers) {
+		err = errors.Join(err, end())
 	}
 	return err
 }
