@@ -134,16 +134,16 @@ func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) 
 // plate stays one.
 func (s *layers) fetch(p *place, px, golden inspector.Pixels, plate bool) (inspector.Pixels, error) {
 	s.warped = room(s.warped, len(px.Data))
+	to, pixels := px, p.pixels(px.Width, px.Height)
+	to.Data = s.warped
+	if plate { // no values between its two
+		lay(to.Data, px.Data, golden.Data, px.Width, px.Height, pixels)
+		return to, nil
+	}
 	border := gocv.BorderReplicate
 	if golden.Channels == px.Channels {
 		copy(s.warped, golden.Data)
 		border = gocv.BorderTransparent
-	}
-	to, pixels := px, p.pixels(px.Width, px.Height)
-	to.Data = s.warped
-	if plate { // no values between its two
-		lay(to.Data, px.Data, px.Width, px.Height, pixels)
-		return to, nil
 	}
 	m := gocv.NewMatWithSize(2, 3, gocv.MatTypeCV64F)
 	defer m.Close()

@@ -143,7 +143,7 @@ func (s *samples) thresholds(cells *[side * side]byte, copper Tone) error {
 	g.fill(s)
 	var best light
 	for _, start := range []light{{}, g.fitted(new([side * side]uint8), 1)} {
-		if l := g.improved(start, 3, copper); best.levels == 0 || l.contrast() > best.contrast() {
+		if l := g.improved(start, 2, copper); best.levels == 0 || l.contrast() > best.contrast() {
 			best = l
 		}
 	}

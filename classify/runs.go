@@ -4,9 +4,9 @@ import "math"
 
 // lay copies to dst the pixels of a plate, each from where the map m takes the
 // middle of its place in dst, to the nearest; what m takes outside the picture
-// stays. Both hold w x h bytes. As boards are hardly turned or scaled, the
+// is golden's. All hold w x h bytes. As boards are hardly turned or scaled, the
 // pixels of a row lie in long runs side by side, which are copied as a whole.
-func lay(dst, src []byte, w, h int, m [6]float64) {
+func lay(dst, src, golden []byte, w, h int, m [6]float64) {
 	across, down := newStride(m[0]-1), newStride(m[3])
 	for y := range h {
 		// The half rounds.
@@ -17,12 +17,14 @@ func lay(dst, src []byte, w, h int, m [6]float64) {
 			i, n := across.run(col, x)
 			j, most := down.run(row, x)
 			n = min(n, most, w-x)
-			if j >= 0 && j < h {
-				from := max(0, -i-x) // the first pixel of the run inside the picture
-				if end := min(n, w-i-x); from < end {
-					copy(to[x+from:x+end], src[j*w+x+i+from:])
-				}
+			from, end := max(0, -i-x), min(n, w-i-x) // of the run, inside the picture
+			if j < 0 || j >= h || from >= end {
+				from, end = n, n
+			} else {
+				copy(to[x+from:x+end], src[j*w+x+i+from:])
 			}
+			copy(to[x:x+from], golden[y*w+x:])
+			copy(to[x+end:x+n], golden[y*w+x+end:])
 			x += n
 		}
 	}

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -27,8 +28,8 @@ func TestLayIsRoundingPixelByPixel(t *testing.T) {
 		"skewed":       {1.01, .02, .05, -.03, .99, -.02},
 		"nearly still": {1 + 1e-7, 0, .001, 1e-7, 1, .001},
 	} {
-		dst, m := make([]byte, w*h), p.pixels(w, h)
-		lay(dst, src, w, h, m)
+		dst, m := bytes.Repeat([]byte{77}, w*h), p.pixels(w, h)
+		lay(dst, src, make([]byte, w*h), w, h, m)
 		for i, v := range dst {
 			x, y := float64(i%w), float64(i/w)
 			col, row := m[0]*x+m[1]*y+m[2]+.5, m[3]*x+m[4]*y+m[5]+.5
@@ -52,9 +53,9 @@ func TestLayShiftsByWholePixels(t *testing.T) {
 	const w, h = 9, 7
 	src, dst := make([]byte, w*h), make([]byte, w*h)
 	for i := range src {
-		src[i], dst[i] = byte(i+1), 200
+		src[i] = byte(i + 1)
 	}
-	lay(dst, src, w, h, [6]float64{1, 0, 2, 0, 1, -1})
+	lay(dst, src, bytes.Repeat([]byte{200}, w*h), w, h, [6]float64{1, 0, 2, 0, 1, -1})
 	for i, v := range dst {
 		x, y := i%w+2, i/w-1
 		want := byte(200)

@@ -3,16 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +20,6 @@ import (
 	"inspector/classify"
 	"inspector/notify"
 	"inspector/store"
-	"inspector/upstream"
 	"inspector/web"
 	"inspector/workflow"
 )
@@ -51,104 +48,157 @@ func logger(c LogConfig, w io.Writer) *slog.Logger {
 // run is the whole appliance. It returns when ctx has ended and everything it
 // started has, or with the reason why it cannot go on.
 func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err error) {
-	started := time.Now()
+	a := works{config: c, log: log, started: time.Now()}
+	defer func() { err = errors.Join(err, a.close()) }()
 	classify.SetThreads(1) // the model has the other cores
 	if err := background(); err != nil {
 		log.Warn("the model has no precedence over other work", "err", err)
 	}
-	judges, err := openJudges(ctx, c, nil)
-	if err != nil {
-		return err
+	for _, step := range []func(context.Context) error{a.open, a.connect, a.assemble} {
+		if err := step(ctx); err != nil {
+			return err
+		}
 	}
-	defer func() { err = errors.Join(err, judges.Close()) }()
-	judges.tell(c, log)
-	disk, err := store.Open(ctx, c.Data, c.Station.Device)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, disk.Close()) }()
-	if err := judges.settle(); err != nil {
-		return err
-	}
-	up, closeUpstream, err := openUpstream(c)
-	if err != nil {
-		return err
-	}
-	defer closeUpstream()
-	topics, err := notify.TopicsOf(c.MQTT.Root, c.Station)
-	if err != nil {
-		return err
-	}
+	return a.operate(ctx, stdout)
+}
 
-	source := cameraConfig(c, judges.simulation)
-	cam, err := camera.New(source, log)
+// works are the parts of the appliance, in the order in which they are made.
+type works struct {
+	config  Config
+	log     *slog.Logger
+	started time.Time
+	closers []func() error // of what is open, in the order of opening
+
+	judges  *judges
+	disk    *store.Store
+	up      keeper
+	topics  notify.Topics
+	camera  *camera.Camera
+	engine  *workflow.Engine
+	machine string         // that inspections run on
+	broker  *notify.Broker // nil: another program's
+	client  *notify.Client
+	beside  *shadow
+	page    *web.Server
+	url     string // of the page
+	line    *line
+}
+
+func (a *works) close() (err error) {
+	for _, end := range slices.Backward(a.closers) {
+		err = errors.Join(err, end())
+	}
+	return err
+}
+
+// open opens what is on this machine: the models and the disk.
+func (a *works) open(ctx context.Context) (err error) {
+	if a.judges, err = openJudges(ctx, a.config, nil); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.judges.Close)
+	a.judges.tell(a.config, a.log)
+	if a.disk, err = store.Open(ctx, a.config.Data, a.config.Station.Device); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.disk.Close)
+	if err := a.judges.settle(); err != nil {
+		return err
+	}
+	a.engine = workflow.New(a.disk, a.log, workflow.Options{})
+	a.machine, err = a.engine.Deploy(ctx, workflow.Inspection)
+	return err
+}
+
+// connect makes what is at the other end of a wire: upstream, camera, broker.
+func (a *works) connect(context.Context) (err error) {
+	up, closeUpstream, err := openUpstream(a.config)
 	if err != nil {
 		return err
 	}
-	engine := workflow.New(disk, log, workflow.Options{})
-	machine, err := engine.Deploy(ctx, workflow.Inspection)
+	a.up = up
+	a.closers = append(a.closers, func() error { closeUpstream(); return nil })
+	if a.topics, err = notify.TopicsOf(a.config.MQTT.Root, a.config.Station); err != nil {
+		return err
+	}
+	if a.camera, err = camera.New(cameraConfig(a.config, a.judges.simulation), a.log); err != nil {
+		return err
+	}
+	a.broker, a.client, err = openMessaging(a.config, a.topics, a.log)
+	return err
+}
+
+// assemble makes the line and its page, and ends what the last stop left open.
+func (a *works) assemble(ctx context.Context) error {
+	c := a.config
+	free, err := spare(a.disk)
 	if err != nil {
 		return err
 	}
-	broker, client, err := openMessaging(c, topics, log)
+	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, free, a.log)
+	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine)
 	if err != nil {
 		return err
 	}
-	token, err := readSecret(c.Web.TokenFile)
-	if err != nil {
+	back := &backend{store: a.disk, engine: a.engine, judges: a.judges, shadow: a.beside}
+	if err := a.show(health, back); err != nil {
 		return err
 	}
-	free, err := spare(disk)
-	if err != nil {
-		return err
-	}
-	beside := newShadow(judges, disk, c.Model.ShadowKeep, free, log)
-	back := &backend{store: disk, engine: engine, judges: judges, shadow: beside}
-	health, err := newHealth(ctx, c, started, cam, judges, disk, client, engine)
-	if err != nil {
-		return err
-	}
-	page := web.New(web.Options{
-		Listen: c.Web.Listen, Token: token, Wait: c.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Recipes: back, Shadows: back, Log: log,
-	})
-	address, err := page.Listen()
-	if err != nil {
-		return err
-	}
-	url := cmp.Or(c.Web.URL, "http://"+address.String())
-	(&tasks{store: disk, mqtt: client, upstream: up, page: url}).register(engine)
-	conveyor := newLine(&line{
-		camera: cam, judges: judges, store: disk, station: c.Station, log: log,
-		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
-		wake:  engine.Wake, seen: both(show(page, started, log), beside.offer),
+	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine)
+	a.line = newLine(&line{
+		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
+		begin: func(i inspector.Inspection) (workflow.Transition, error) {
+			return begin(a.engine, a.machine, c, a.topics, i)
+		},
+		wake: a.engine.Wake, seen: both(show(a.page, a.started, a.log), a.beside.offer),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
-	back.line, health.line, health.broker, health.shadow = conveyor, conveyor, broker, beside
-	if err := conveyor.recover(ctx); err != nil {
+	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
+	return a.line.recover(ctx)
+}
+
+// show makes the page, which listens already.
+func (a *works) show(health *health, back *backend) error {
+	token, err := readSecret(a.config.Web.TokenFile)
+	if err != nil {
 		return err
 	}
+	a.page = web.New(web.Options{
+		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Recipes: back, Shadows: back, Log: a.log,
+	})
+	address, err := a.page.Listen()
+	if err == nil {
+		a.url = cmp.Or(a.config.Web.URL, "http://"+address.String())
+	}
+	return err
+}
 
+// operate runs the parts until ctx ends. What delivers outlives what produces:
+// first the line, the engine and the page stop, then the client says goodbye,
+// then the broker closes.
+func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var answering sync.WaitGroup
-	client.Subscribe(topics.SetTrigger, hear(&answering, conveyor, client, topics.StateTrigger, url, log))
-	// What delivers outlives what produces: first the line, the engine and the
-	// page stop, then the client says goodbye, then the broker closes.
+	a.client.Subscribe(a.topics.SetTrigger, hear(&answering, a.line, a.client, a.topics.StateTrigger, a.url, a.log))
 	stopBroker := func() error { return nil }
-	if broker != nil {
-		address := broker.Addr().(*net.TCPAddr)
-		stopBroker = outlive(ctx, g, func(ctx context.Context) error { return keepBroker(ctx, broker, log) })
-		fmt.Fprintf(stdout, "broker  tcp://%s  (mosquitto_sub -h 127.0.0.1 -p %d -t '%s/#' -v)\n", address, address.Port, c.MQTT.Root)
+	if a.broker != nil {
+		address := a.broker.Addr().(*net.TCPAddr)
+		stopBroker = outlive(ctx, g, func(ctx context.Context) error { return keepBroker(ctx, a.broker, a.log) })
+		fmt.Fprintf(stdout, "broker  tcp://%s  (mosquitto_sub -h 127.0.0.1 -p %d -t '%s/#' -v)\n", address, address.Port, a.config.MQTT.Root)
 	}
-	stopClient := outlive(ctx, g, client.Run)
-	fmt.Fprintf(stdout, "data    %s\npage    %s\n", c.Data, url)
-	for _, part := range []func(context.Context) error{page.Run, cam.Run, afterwards(client.Tried(), engine.Run), conveyor.Run, beside.Run, func(ctx context.Context) error { return sweep(ctx, disk, c.Evidence.Keep, log) }} {
+	stopClient := outlive(ctx, g, a.client.Run)
+	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
+	for _, part := range []func(context.Context) error{
+		a.page.Run, a.camera.Run, afterwards(a.client.Tried(), a.engine.Run), a.line.Run, a.beside.Run,
+		func(ctx context.Context) error { return sweep(ctx, a.disk, a.config.Evidence.Keep, a.log) },
+	} {
 		g.Go(func() error { return part(ctx) })
 	}
-	err = g.Wait()
+	err := g.Wait()
 	answering.Wait()
 	err = errors.Join(err, stopClient(), stopBroker())
-	log.Info("stopped")
+	a.log.Info("stopped")
 	return err
 }
 
@@ -187,173 +237,4 @@ func outlive(ctx context.Context, g *errgroup.Group, f func(context.Context) err
 		<-ended
 		return err
 	}
-}
-
-// keepBroker runs the broker until ctx ends. A broker that cannot go on, on a
-// full disk say, does not stop the line: messages wait in the journal.
-func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
-	last := ""
-	for {
-		began := time.Now()
-		err := b.Run(ctx)
-		if ctx.Err() != nil {
-			return err
-		}
-		if words := fmt.Sprint(err); words != last || time.Since(began) > time.Minute {
-			log.Error("the embedded broker stopped; it is started again until it stays", "err", err)
-			last = words
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(2 * time.Second):
-		}
-	}
-}
-
-// openMessaging gives the client, and the embedded broker if it is wanted,
-// which listens already.
-func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Broker, *notify.Client, error) {
-	m := c.messaging(topics)
-	if c.MQTT.Broker != "embedded" {
-		return nil, notify.NewClient(m, log), m.Validate()
-	}
-	b := notify.NewBroker(notify.BrokerConfig{Listen: c.MQTT.Listen, Dir: filepath.Join(c.Data, "mqtt"), UsersFile: c.MQTT.UsersFile}, log)
-	if err := b.Listen(); err != nil {
-		return nil, nil, err
-	}
-	return b, notify.NewClient(b.Client(m), log), nil
-}
-
-// openUpstream gives what takes evidence and records, and how to close it.
-func openUpstream(c Config) (keeper, func(), error) {
-	u := c.Upstream
-	if u.Kind == "folder" {
-		f, err := upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
-		return f, func() {}, err
-	}
-	s3, err := upstream.NewS3(upstream.S3Config{Bucket: u.Bucket, Region: u.Region, Endpoint: u.Endpoint, PathStyle: u.PathStyle})
-	if err != nil {
-		return nil, nil, err
-	}
-	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region})
-	if err != nil {
-		return nil, nil, err
-	}
-	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
-}
-
-func cameraConfig(c Config, s *simulation) camera.Config {
-	return camera.Config{
-		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
-		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill, Draw: s.still,
-	}
-}
-
-// begin makes the first transition of an inspection's execution.
-func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) (workflow.Transition, error) {
-	evidence := map[string]string{}
-	for _, b := range i.Evidence {
-		evidence[b.Kind] = "evidence:" + b.Path
-	}
-	input, err := json.Marshal(map[string]any{
-		"inspection": i,
-		"evidence":   evidence,
-		"station":    i.Station,
-		"topics":     map[string]string{"result": topics.Result, "alert": topics.Alert},
-		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
-	})
-	if err != nil {
-		return workflow.Transition{}, err
-	}
-	return e.Prepare(machine, i.ID, input, time.Now().UTC())
-}
-
-// show tells the page of every board, and gives it a new live picture when
-// somebody looks, at most ten times a second. Several goroutines may call it.
-func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.Inspection, inspector.Pixels) {
-	var last atomic.Int64
-	var first sync.Once
-	return func(i inspector.Inspection, p inspector.Pixels) {
-		page.Publish(i)
-		first.Do(func() {
-			log.Info("first verdict", "verdict", i.Verdict, "after", time.Since(started).Round(time.Millisecond))
-		})
-		now := time.Since(started).Milliseconds()
-		before := last.Load()
-		if p.Data == nil || i.Seq == 0 || !page.Watched() || now-before < 100 || !last.CompareAndSwap(before, now) {
-			return
-		}
-		picture, err := classify.JPEG(p, 80)
-		if err != nil {
-			log.Error("no live picture", "inspection", i.ID, "err", err)
-			return
-		}
-		page.Show(i.Seq, i.At, picture)
-	}
-}
-
-// both tells two of every board, one after the other.
-func both(a, b func(inspector.Inspection, inspector.Pixels)) func(inspector.Inspection, inspector.Pixels) {
-	return func(i inspector.Inspection, p inspector.Pixels) { a(i, p); b(i, p) }
-}
-
-// hear answers triggers that come over MQTT. A board takes its time, so each
-// trigger has a goroutine, which is waited for before the client stops.
-func hear(answering *sync.WaitGroup, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
-	return func(ctx context.Context, _ string, payload []byte) {
-		t, err := notify.ParseTrigger(payload, time.Now())
-		answering.Go(func() {
-			var i inspector.Inspection
-			if err == nil {
-				i, err = l.Trigger(ctx, t)
-			}
-			answer := notify.NewAnswer(i, page)
-			if err != nil {
-				answer = notify.Refused(t, err)
-			}
-			payload, err := answer.JSON()
-			if err == nil {
-				ctx, cancel := context.WithTimeout(ctx, deliverIn)
-				defer cancel()
-				err = client.Publish(ctx, topic, false, payload)
-			}
-			if err != nil {
-				log.Warn("a trigger's answer did not get through; asked again, it is the same", "request", t.Request, "err", err)
-			}
-		})
-	}
-}
-
-// sweep deletes what retention allows, at the start and every ten minutes: the
-// evidence of closed boards that is too old, or that a full disk needs.
-func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog.Logger) error {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		least, err := spare(disk)
-		if free, _, freeErr := disk.Free(); err == nil && freeErr == nil && free < least {
-			err = disk.PruneAsides(0) // before any evidence
-		}
-		var swept store.Swept
-		if err == nil {
-			swept, err = disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep, MinFree: least})
-		}
-		if err != nil && ctx.Err() == nil {
-			log.Error("retention", "err", err)
-		} else if swept.Inspections > 0 {
-			log.Info("retention: old evidence deleted", "inspections", swept.Inspections, "bytes", swept.Bytes)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// spare is how much of the disk is kept free for evidence to come.
-func spare(disk *store.Store) (int64, error) {
-	_, total, err := disk.Free()
-	return min(scarceSpace, total/20), err
 }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"inspector/store"
+)
+
+// sweep deletes what retention allows, at the start and every ten minutes: the
+// evidence of closed boards that is too old, or that a full disk needs.
+func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog.Logger) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		least, err := spare(disk)
+		if free, _, freeErr := disk.Free(); err == nil && freeErr == nil && free < least {
+			err = disk.PruneAsides(0) // before any evidence
+		}
+		var swept store.Swept
+		if err == nil {
+			swept, err = disk.Sweep(ctx, time.Now(), store.Retention{Passes: keep, Others: keep, MinFree: least})
+		}
+		if err != nil && ctx.Err() == nil {
+			log.Error("retention", "err", err)
+		} else if swept.Inspections > 0 {
+			log.Info("retention: old evidence deleted", "inspections", swept.Inspections, "bytes", swept.Bytes)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// spare is how much of the disk is kept free for evidence to come.
+func spare(disk *store.Store) (int64, error) {
+	_, total, err := disk.Free()
+	return min(scarceSpace, total/20), err
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/notify"
+	"inspector/upstream"
+	"inspector/workflow"
+)
+
+// keepBroker runs the broker until ctx ends. A broker that cannot go on, on a
+// full disk say, does not stop the line: messages wait in the journal.
+func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
+	last := ""
+	for {
+		began := time.Now()
+		err := b.Run(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+		if words := fmt.Sprint(err); words != last || time.Since(began) > time.Minute {
+			log.Error("the embedded broker stopped; it is started again until it stays", "err", err)
+			last = words
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// openMessaging gives the client, and the embedded broker if it is wanted,
+// which listens already.
+func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Broker, *notify.Client, error) {
+	m := c.messaging(topics)
+	if c.MQTT.Broker != "embedded" {
+		return nil, notify.NewClient(m, log), m.Validate()
+	}
+	b := notify.NewBroker(notify.BrokerConfig{Listen: c.MQTT.Listen, Dir: filepath.Join(c.Data, "mqtt"), UsersFile: c.MQTT.UsersFile}, log)
+	if err := b.Listen(); err != nil {
+		return nil, nil, err
+	}
+	return b, notify.NewClient(b.Client(m), log), nil
+}
+
+// openUpstream gives what takes evidence and records, and how to close it.
+func openUpstream(c Config) (keeper, func(), error) {
+	u := c.Upstream
+	if u.Kind == "folder" {
+		f, err := upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
+		return f, func() {}, err
+	}
+	s3, err := upstream.NewS3(upstream.S3Config{Bucket: u.Bucket, Region: u.Region, Endpoint: u.Endpoint, PathStyle: u.PathStyle})
+	if err != nil {
+		return nil, nil, err
+	}
+	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region})
+	if err != nil {
+		return nil, nil, err
+	}
+	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
+}
+
+func cameraConfig(c Config, s *simulation) camera.Config {
+	return camera.Config{
+		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
+		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill, Draw: s.still,
+	}
+}
+
+// begin makes the first transition of an inspection's execution.
+func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) (workflow.Transition, error) {
+	evidence := map[string]string{}
+	for _, b := range i.Evidence {
+		evidence[b.Kind] = "evidence:" + b.Path
+	}
+	input, err := json.Marshal(map[string]any{
+		"inspection": i,
+		"evidence":   evidence,
+		"station":    i.Station,
+		"topics":     map[string]string{"result": topics.Result, "alert": topics.Alert},
+		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
+	})
+	if err != nil {
+		return workflow.Transition{}, err
+	}
+	return e.Prepare(machine, i.ID, input, time.Now().UTC())
+}
