@@ -2,7 +2,9 @@ package classify
 
 import (
 	"fmt"
+	"image"
 	"math/bits"
+	"slices"
 
 	"gocv.io/x/gocv"
 
@@ -18,36 +20,40 @@ type etched struct {
 	copper int // pixels of it
 }
 
+// breadth is what is left of a gap or a trace, at least, pixels: as much as a
+// model is sure to see if it is not there.
+const breadth = 3
+
 // etchings are px, a plate, with copper narrower and wider by up to most pixels
 // at each edge: the first is the narrowest, the middle one is px itself.
 //
-// Copper grows and shrinks where that neither joins nor parts anything, pixel
-// by pixel from its edge on, nearest first (homotopic thickening and thinning):
-// a gap or a trace that would vanish stays one pixel wide. So what is open or
-// short on a board is never open or short on its golden board too.
+// Copper grows and shrinks pixel by pixel from its edge on, nearest first, and
+// only where that neither joins nor parts anything (homotopic thickening and
+// thinning). Gaps and traces of which less than breadth would be left stay as
+// they are. So where a board has closed a gap or lost a trace, the difference is
+// that of its golden board, or breadth.
 func etchings(px inspector.Pixels, most int) ([]etched, error) {
 	out := make([]etched, 2*most+1)
 	out[most] = etched{px: px}
 	for _, wider := range []bool{false, true} {
-		near, err := fromEdge(px, wider, most)
-		if err != nil {
-			return nil, fmt.Errorf("etch: %w", err)
-		}
-		plate := px
-		for i := 1; i <= most; i++ {
-			next := plate
-			next.Data = append([]byte(nil), plate.Data...)
-			for _, layer := range near[i-1] {
+		for by := 1; by <= most; by++ {
+			near, err := fromEdge(px, wider, by)
+			if err != nil {
+				return nil, fmt.Errorf("etch: %w", err)
+			}
+			next := px
+			next.Data = slices.Clone(px.Data)
+			for _, layer := range near {
 				for _, at := range layer {
 					if simple(neighbours(next, at)) {
 						next.Data[at] ^= 255
 					}
 				}
 			}
-			if plate = next; wider {
-				out[most+i] = etched{px: plate}
+			if wider {
+				out[most+by].px = next
 			} else {
-				out[most-i] = etched{px: plate}
+				out[most-by].px = next
 			}
 		}
 	}
@@ -57,16 +63,15 @@ func etchings(px inspector.Pixels, most int) ([]etched, error) {
 	return out, nil
 }
 
-// layers of pixels for each pixel of growth, and within one by distance, in
-// eighths of a pixel.
+// shades of distance within one pixel.
 const shades = 8
 
-// fromEdge are the pixels of laminate, if copper is to become wider, else those
-// of copper, that lie within most pixels of the other, nearest first. The
-// outermost pixels of the picture are left as they are.
-func fromEdge(px inspector.Pixels, wider bool, most int) ([][shades][]int, error) {
-	side := px
-	side.Data = append([]byte(nil), px.Data...)
+// fromEdge are the pixels that change if copper becomes wider, or narrower, by
+// so many, in layers, nearest to the edge first. The outermost pixels of the
+// picture are none of them.
+func fromEdge(px inspector.Pixels, wider bool, by int) ([][]int, error) {
+	side := px // what shrinks is 255
+	side.Data = slices.Clone(px.Data)
 	if !wider {
 		for i := range side.Data {
 			side.Data[i] ^= 255
@@ -77,9 +82,10 @@ func fromEdge(px inspector.Pixels, wider bool, most int) ([][shades][]int, error
 		return nil, err
 	}
 	defer src.Close()
-	far, labels := gocv.NewMat(), gocv.NewMat()
+	far, labels, broad := gocv.NewMat(), gocv.NewMat(), gocv.NewMat()
 	defer far.Close()
 	defer labels.Close()
+	defer broad.Close()
 	if err := gocv.DistanceTransform(src, &far, &labels, gocv.DistL2, gocv.DistanceMask5, gocv.DistanceLabelCComp); err != nil {
 		return nil, err
 	}
@@ -87,13 +93,21 @@ func fromEdge(px inspector.Pixels, wider bool, most int) ([][shades][]int, error
 	if err != nil {
 		return nil, err
 	}
-	near := make([][shades][]int, most)
+	kernel := gocv.GetStructuringElement(gocv.MorphRect, image.Pt(2*by+breadth, 2*by+breadth))
+	defer kernel.Close()
+	if err := gocv.MorphologyEx(src, &broad, gocv.MorphOpen, kernel); err != nil {
+		return nil, err
+	}
+	spare, err := broad.DataPtrUint8()
+	if err != nil {
+		return nil, err
+	}
+	near := make([][]int, by*shades)
 	for i, d := range distances {
 		// A straight edge grows by a pixel at distance 1, a diagonal one at 0.7.
 		step, x, y := int((d-0.25)*shades), i%px.Width, i/px.Width
-		if d > 0 && step < most*shades && x > 0 && y > 0 && x < px.Width-1 && y < px.Height-1 {
-			layer := &near[step/shades][step%shades]
-			*layer = append(*layer, i)
+		if d > 0 && step < len(near) && spare[i] != 0 && x > 0 && y > 0 && x < px.Width-1 && y < px.Height-1 {
+			near[step] = append(near[step], i)
 		}
 	}
 	return near, nil

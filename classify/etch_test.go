@@ -121,8 +121,7 @@ func TestSimple(t *testing.T) {
 	}
 }
 
-// Copper that is wider or narrower all over is no defect, one that is so at one
-// place is.
+// Copper that is wider or narrower all over is no defect.
 func TestEtchIsCompensated(t *testing.T) {
 	p, session := pcb(t)
 	var differ [2]int
@@ -220,5 +219,72 @@ func TestLay(t *testing.T) {
 	var off2 *RegistrationError
 	if _, err := Lay(other, golden, 1); !errors.As(err, &off2) {
 		t.Errorf("another product: %v", err)
+	}
+}
+
+// A gap that is closed and a trace that is gone differ from the golden board by
+// what they were or by three pixels, however the rest is etched.
+func TestEtchHidesNoGapAndNoTrace(t *testing.T) {
+	for _, laminate := range []bool{true, false} { // a gap, else a trace
+		for width := 1; width <= 9; width++ {
+			inside := func(x, y int) bool { return x >= 50 && x < 50+width }
+			golden := flat(120, 80, func(x, y int) bool { return inside(x, y) == laminate })
+			all, err := etchings(golden, MostEtch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, e := range all {
+				left := 0
+				for x := range 120 {
+					if (e.px.Data[40*120+x] != 0) == laminate {
+						left++
+					}
+				}
+				by := i - MostEtch
+				if !laminate {
+					by = -by
+				}
+				if want := max(width-2*by, min(width, breadth)); left < min(width, breadth) || by > 0 && left > width || width >= breadth+2*by && left != want {
+					t.Errorf("laminate %v, %d wide, etched by %d: %d left", laminate, width, by, left)
+				}
+			}
+		}
+	}
+}
+
+// A defect is found as often on a board that is etched.
+func TestEtchHidesNoDefect(t *testing.T) {
+	p, session := pcb(t)
+	passed := map[[2]int]int{}
+	for seed := range uint64(12) {
+		golden, _, _ := sampled(t, 1000+seed%3, board.Options{Style: board.Plate})
+		_, px, truth := sampled(t, 1000+seed%3, board.Options{Style: board.Plate, Defects: 1, Rough: .3})
+		if seed >= 3 {
+			var err error
+			if px, truth, err = boards[1000+seed%3].Sample(seed, board.Options{Style: board.Plate, Defects: 1, Rough: .3}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, etch := range []int{0, 1} {
+			c, err := New(p, session, Recipe{Golden: golden, Copper: Dark, Align: true, Etch: etch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, grow := range []int{-1, 1} {
+				view, err := board.View{Grow: grow, Blur: .7, Noise: 3}.Of(px.Data, 640, seed)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := c.Classify(t.Context(), view); r.Verdict == inspector.Pass && len(truth) > 0 {
+					passed[[2]int{etch, grow}]++
+				}
+			}
+		}
+	}
+	t.Logf("of 12 boards with a defect passed, by etch and growth: %v", passed)
+	for _, grow := range []int{-1, 1} {
+		if passed[[2]int{1, grow}] > passed[[2]int{0, grow}] || passed[[2]int{1, grow}] > 1 {
+			t.Errorf("grown by %d: %d boards with a defect pass; %d uncompensated", grow, passed[[2]int{1, grow}], passed[[2]int{0, grow}])
+		}
 	}
 }

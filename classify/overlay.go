@@ -81,7 +81,7 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (_ inspector.Pixels, 
 	in.lie = lie{golden: shown.golden, etch: shown.etch, place: home}
 	defer func() {
 		if err != nil {
-			in.lie.golden, in.lie.etch = shown.golden, shown.etch
+			in.lie.golden = -1 // the next board puts its golden one in anew
 		}
 	}()
 	if p.goldens[0].aligner == nil {
