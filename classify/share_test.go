@@ -104,7 +104,9 @@ func BenchmarkShare(b *testing.B) {
 	}
 }
 
-func share(b *testing.B, network string, style board.Style, align bool) {
+// single is the shipped network in a session of one thread, which works in the
+// thread that calls it.
+func single(b *testing.B, network string) (*model.Package, session) {
 	registry, err := model.OpenRegistry(os.DirFS("../models"), "")
 	if err != nil {
 		b.Skip(err)
@@ -113,11 +115,16 @@ func share(b *testing.B, network string, style board.Style, align bool) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := onnxruntime.Open("", p, onnxruntime.Options{Threads: 1}) // so that it works in the thread that calls it
+	s, err := onnxruntime.Open("", p, onnxruntime.Options{Threads: 1})
 	if err != nil {
 		b.Skip(err)
 	}
-	defer s.Close()
+	b.Cleanup(func() { s.Close() })
+	return p, s
+}
+
+func share(b *testing.B, network string, style board.Style, align bool) {
+	p, s := single(b, network)
 	r, px := passing(b, style, align)
 	c, err := New(p, s, r)
 	if err != nil {

@@ -60,30 +60,45 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 		e := json.NewEncoder(stdout)
 		print, flush = func(i inspector.Inspection) error { return e.Encode(i) }, func() error { return nil }
 	}
-	code := 0
-	for _, name := range f.Args() {
-		i, err := inspectFile(ctx, judges, c.Station, *recipeName, name)
-		if ctx.Err() != nil {
-			return exit{2, ctx.Err()}
-		}
-		if i.Verdict != inspector.Pass {
-			code = max(code, 1)
-		}
-		if err != nil {
-			code = 2
-			fmt.Fprintln(stderr, "inspector:", err)
-		}
-		if err := print(i); err != nil {
-			return exit{2, err}
-		}
-	}
-	if err := flush(); err != nil {
+	code, err := inspectFiles(ctx, f.Args(), stderr, print, func(name string) (inspector.Inspection, error) {
+		return inspectFile(ctx, judges, c.Station, *recipeName, name)
+	})
+	if err = errors.Join(err, flush()); err != nil {
 		return exit{2, err}
 	}
 	if code != 0 {
 		return exit{code: code}
 	}
 	return nil
+}
+
+// inspectFiles prints the inspection of each file, and gives the exit code.
+func inspectFiles(ctx context.Context, names []string, stderr io.Writer, print func(inspector.Inspection) error, inspect func(string) (inspector.Inspection, error)) (code int, err error) {
+	for _, name := range names {
+		i, fault := inspect(name)
+		if ctx.Err() != nil {
+			return 2, ctx.Err()
+		}
+		if fault != nil {
+			fmt.Fprintln(stderr, "inspector:", fault)
+		}
+		code = max(code, codeOf(i.Verdict, fault))
+		if err := print(i); err != nil {
+			return 2, err
+		}
+	}
+	return code, nil
+}
+
+// codeOf is the exit code for one picture.
+func codeOf(v inspector.Verdict, fault error) int {
+	switch {
+	case fault != nil:
+		return 2
+	case v != inspector.Pass:
+		return 1
+	}
+	return 0
 }
 
 // commandLine is the recipe that --golden makes.
