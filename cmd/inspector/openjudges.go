@@ -22,7 +22,7 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 	if err != nil {
 		return nil, err
 	}
-	found := map[string]*judge{}
+	found, failed := map[string]*judge{}, map[string]error{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, closeAll(maps.Values(found)))
@@ -30,13 +30,14 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 	}()
 	open := func(name, version string) (_ *judge, err error) {
 		key := name + "/" + version
-		if found[key] == nil {
+		if found[key] == nil && failed[key] == nil { // each proves itself once
 			var g *judge
 			if g, err = j.open(ctx, name, version); err == nil {
 				found[key] = g
 			}
+			failed[key] = err
 		}
-		return found[key], err
+		return found[key], failed[key]
 	}
 	j.places, j.beside = map[string]place{}, map[string]place{}
 	var faults []error
