@@ -18,7 +18,7 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	j := joiner{fsys: fsys, dir: path.Dir(name), files: map[string][]byte{}, left: maxONNX}
+	j := joiner{fsys: fsys, name: name, files: map[string][]byte{}, left: maxONNX, room: maxONNX - int64(len(onnx))}
 	whole, err := j.message(onnx, inModel, 0)
 	var damaged wireError
 	switch {
@@ -37,9 +37,10 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 // A joiner brings the weights of other files into a network's.
 type joiner struct {
 	fsys  fs.FS
-	dir   string            // of the network
+	name  string            // the network's
 	files map[string][]byte // that were read
 	left  int64             // bytes that may still be read
+	room  int64             // bytes that may still be put in: tensors may share a file
 }
 
 // A wireError says that bytes are no protobuf.
@@ -130,6 +131,9 @@ func (j *joiner) tensor(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, &DamagedError{fmt.Errorf("weights %q are in another file: %w", name, err)}
 	}
+	if j.room -= int64(len(numbers)); j.room < 0 {
+		return nil, &TooLargeError{j.name + " with its weights", maxONNX - j.room, maxONNX}
+	}
 	for at := 0; at < len(b); {
 		num, _, n := protowire.ConsumeField(b[at:])
 		if num != 9 && num != 13 && num != 14 {
@@ -162,7 +166,7 @@ func (j *joiner) numbers(said map[string]string) ([]byte, error) {
 	data, ok := j.files[file]
 	if !ok {
 		var err error
-		if data, err = read(j.fsys, path.Join(j.dir, file), j.left); err != nil {
+		if data, err = read(j.fsys, path.Join(path.Dir(j.name), file), j.left); err != nil {
 			return nil, err
 		}
 		j.files[file] = data

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -122,6 +123,32 @@ func TestWeightsThatAreNotThere(t *testing.T) {
 	huge := hugeFS{fstest.MapFS{"m.onnx": {Data: small}, "m.data": {Data: data}}}
 	if _, err := ReadFile(huge, "m.onnx"); !errors.As(err, &large) {
 		t.Errorf("weights of 2 GB: %v", err)
+	}
+}
+
+// Tensors may share the bytes of a file: a small network that names one 300
+// times is refused before the memory is taken.
+func TestWeightsThatShareAFile(t *testing.T) {
+	var tensor, graph, file, at message
+	at.text(1, "location")
+	at.text(2, "w")
+	tensor.message(13, at)
+	tensor.number(14, 1)
+	for range 300 {
+		graph.message(5, tensor)
+	}
+	file.message(7, graph)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := ReadFile(fstest.MapFS{"m.onnx": {Data: file}, "w": {Data: make([]byte, 4<<20)}}, "m.onnx")
+	runtime.ReadMemStats(&after)
+	var large *TooLargeError
+	var damaged *DamagedError
+	if !errors.As(err, &large) || errors.As(err, &damaged) || !strings.Contains(err.Error(), "m.onnx with its weights") {
+		t.Errorf("1.2 GB of weights: %v", err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8*maxONNX {
+		t.Errorf("%d MB were taken", took>>20)
 	}
 }
 
