@@ -18,7 +18,7 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	j := joiner{fsys: fsys, dir: path.Dir(name), files: map[string][]byte{}, left: maxONNX}
+	j := joiner{fsys: fsys, name: name, files: map[string][]byte{}, left: maxONNX, room: maxONNX - int64(len(onnx))}
 	whole, err := j.message(onnx, inModel, 0)
 	var damaged wireError
 	switch {
@@ -36,28 +36,56 @@ func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 
 // A joiner brings the weights of other files into a network's.
 type joiner struct {
-	fsys  fs.FS
-	dir   string            // of the network
+	fsys  fs.FS             // nil: there may be no other files
+	name  string            // the network's
 	files map[string][]byte // that were read
 	left  int64             // bytes that may still be read
+	room  int64             // bytes that may still be put in: tensors may share a file
 }
 
 // A wireError says that bytes are no protobuf.
 type wireError struct{ error }
 
+// An ExternalError says that weights are not in the network's own file, where
+// they must be.
+type ExternalError struct{ Tensor string }
+
+func (e *ExternalError) Error() string {
+	return fmt.Sprintf("onnx: weights %q are in another file; 'inspector model add' makes one file of both, or export the network in one file", e.Tensor)
+}
+
+// Permanent tells whoever retries not to.
+func (e *ExternalError) Permanent() bool { return true }
+
+// whole refuses a network of which any tensor, wherever it is, has its numbers
+// in another file: a runtime would look for that by itself.
+func whole(onnx []byte) error {
+	j := joiner{}
+	_, err := j.message(onnx, inModel, 0)
+	var damaged wireError
+	if errors.As(err, &damaged) {
+		return &DamagedError{err}
+	}
+	return err
+}
+
 // Messages of onnx.proto that hold a tensor somewhere, and where.
 type tensorFields map[protowire.Number]string
 
 const (
-	inModel, inGraph, inNode, inAttribute, inTensor = "model", "graph", "node", "attribute", "tensor"
-	deepest                                         = 100 // messages inside each other
+	inModel, inTraining, inFunction, inGraph, inNode = "model", "training", "function", "graph", "node"
+	inAttribute, inSparse, inTensor                  = "attribute", "sparse", "tensor"
+	deepest                                          = 100 // messages inside each other
 )
 
 var tensorsWithin = map[string]tensorFields{
-	inModel:     {7: inGraph},
-	inGraph:     {1: inNode, 5: inTensor},
+	inModel:     {7: inGraph, 20: inTraining, 25: inFunction},
+	inTraining:  {1: inGraph, 2: inGraph},
+	inFunction:  {7: inNode, 11: inAttribute},
+	inGraph:     {1: inNode, 5: inTensor, 15: inSparse},
 	inNode:      {5: inAttribute},
-	inAttribute: {5: inTensor, 6: inGraph, 10: inTensor, 11: inGraph},
+	inAttribute: {5: inTensor, 6: inGraph, 10: inTensor, 11: inGraph, 22: inSparse, 23: inSparse},
+	inSparse:    {1: inTensor, 2: inTensor},
 }
 
 // message is b with the weights of other files in it; b itself if it has none
@@ -116,7 +144,7 @@ func (j *joiner) tensor(b []byte) ([]byte, error) {
 			said[key] = value
 			return err
 		case 14: // data_location
-			external = f.n == 1
+			external = external || isExternal(f)
 		}
 		return nil
 	})
@@ -126,9 +154,15 @@ func (j *joiner) tensor(b []byte) ([]byte, error) {
 	if !external {
 		return b, nil
 	}
+	if j.fsys == nil {
+		return nil, &ExternalError{name}
+	}
 	numbers, err := j.numbers(said)
 	if err != nil {
 		return nil, &DamagedError{fmt.Errorf("weights %q are in another file: %w", name, err)}
+	}
+	if j.room -= int64(len(numbers)); j.room < 0 {
+		return nil, &TooLargeError{j.name + " with its weights", maxONNX - j.room, maxONNX}
 	}
 	for at := 0; at < len(b); {
 		num, _, n := protowire.ConsumeField(b[at:])
@@ -139,6 +173,10 @@ func (j *joiner) tensor(b []byte) ([]byte, error) {
 	}
 	return protowire.AppendBytes(protowire.AppendTag(kept, 9, protowire.BytesType), numbers), nil
 }
+
+// isExternal reports whether a data_location says so. Whoever reads it as an
+// enumeration sees 32 bits, and passes over a later value that is not known.
+func isExternal(f field) bool { return int32(f.n) == 1 }
 
 func readEntry(b []byte) (key, value string, err error) {
 	err = eachField(b, func(f field) error {
@@ -162,7 +200,7 @@ func (j *joiner) numbers(said map[string]string) ([]byte, error) {
 	data, ok := j.files[file]
 	if !ok {
 		var err error
-		if data, err = read(j.fsys, path.Join(j.dir, file), j.left); err != nil {
+		if data, err = read(j.fsys, path.Join(path.Dir(j.name), file), j.left); err != nil {
 			return nil, err
 		}
 		j.files[file] = data

@@ -2,11 +2,15 @@ package model
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -80,13 +84,13 @@ func TestWeightsInAnotherFile(t *testing.T) {
 	if damaged, err := ReadFile(fsys, "damaged.onnx"); err != nil || !bytes.Equal(damaged, onnx[:1000]) {
 		t.Error("what is no network is for ReadGraph to tell: ", err)
 	}
-	whole, err := ReadFile(fsys, "x/m.onnx")
+	joined, err := ReadFile(fsys, "x/m.onnx")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want, wantErr := ReadGraph(onnx)
-	have, haveErr := ReadGraph(whole)
-	if err := errors.Join(wantErr, haveErr, have.whole()); err != nil || !reflect.DeepEqual(have, want) {
+	have, haveErr := readWhole(joined)
+	if err := errors.Join(wantErr, haveErr); err != nil || !reflect.DeepEqual(have, want) {
 		t.Errorf("another network: %v", err)
 	}
 }
@@ -122,6 +126,106 @@ func TestWeightsThatAreNotThere(t *testing.T) {
 	huge := hugeFS{fstest.MapFS{"m.onnx": {Data: small}, "m.data": {Data: data}}}
 	if _, err := ReadFile(huge, "m.onnx"); !errors.As(err, &large) {
 		t.Errorf("weights of 2 GB: %v", err)
+	}
+}
+
+// Tensors may share the bytes of a file: a small network that names one 300
+// times is refused before the memory is taken.
+func TestWeightsThatShareAFile(t *testing.T) {
+	var tensor, graph, file, at message
+	at.text(1, "location")
+	at.text(2, "w")
+	tensor.message(13, at)
+	tensor.number(14, 1)
+	for range 300 {
+		graph.message(5, tensor)
+	}
+	file.message(7, graph)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := ReadFile(fstest.MapFS{"m.onnx": {Data: file}, "w": {Data: make([]byte, 4<<20)}}, "m.onnx")
+	runtime.ReadMemStats(&after)
+	var large *TooLargeError
+	var damaged *DamagedError
+	if !errors.As(err, &large) || errors.As(err, &damaged) || !strings.Contains(err.Error(), "m.onnx with its weights") {
+		t.Errorf("1.2 GB of weights: %v", err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 8*maxONNX {
+		t.Errorf("%d MB were taken", took>>20)
+	}
+}
+
+// A network that was put into the folder by hand may name other files in any
+// tensor, wherever one can be; a runtime would open them. Load refuses each, and
+// ReadFile brings each into the network.
+func TestNoWeightsElsewhere(t *testing.T) {
+	onnx, err := os.ReadFile("testdata/models/classifier/1.0.0/model.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(b []byte) string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }
+	load := func(file string, b []byte, pairs ...string) error {
+		fsys := changed(t, "classifier", "1.0.0", pairs...)
+		fsys["classifier/1.0.0/"+file] = &fstest.MapFile{Data: b}
+		p, err := Load(fsys, "classifier/1.0.0")
+		if err == nil {
+			_, err = p.in(INT8, fsys, "classifier/1.0.0")
+		}
+		return err
+	}
+	for name, tt := range map[string]struct {
+		fields   []protowire.Number // from the model to the tensor
+		location []int64
+	}{
+		"weights":                    {[]protowire.Number{7, 5}, []int64{1}},
+		"of 64 bits":                 {[]protowire.Number{7, 5}, []int64{1<<32 | 1}},
+		"then unknown":               {[]protowire.Number{7, 5}, []int64{1, 7}},
+		"sparse weights":             {[]protowire.Number{7, 15, 1}, []int64{1}},
+		"their places":               {[]protowire.Number{7, 15, 2}, []int64{1}},
+		"an attribute":               {[]protowire.Number{7, 1, 5, 5}, []int64{1}},
+		"a list in an attribute":     {[]protowire.Number{7, 1, 5, 10}, []int64{1}},
+		"sparse in an attribute":     {[]protowire.Number{7, 1, 5, 22, 1}, []int64{1}},
+		"a list of such":             {[]protowire.Number{7, 1, 5, 23, 2}, []int64{1}},
+		"a branch":                   {[]protowire.Number{7, 1, 5, 6, 5}, []int64{1}},
+		"branches":                   {[]protowire.Number{7, 1, 5, 11, 15, 1}, []int64{1}},
+		"a function":                 {[]protowire.Number{25, 7, 5, 5}, []int64{1}},
+		"a default of a function":    {[]protowire.Number{25, 11, 5}, []int64{1}},
+		"training":                   {[]protowire.Number{20, 1, 5}, []int64{1}},
+		"training, what it computes": {[]protowire.Number{20, 2, 5}, []int64{1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var at, m message
+			at.text(1, "location")
+			at.text(2, "m.data")
+			m.text(8, "far away")
+			m.message(13, at)
+			for _, l := range tt.location {
+				m.number(14, l)
+			}
+			for _, num := range slices.Backward(tt.fields) {
+				var outer message
+				outer.message(num, m)
+				m = outer
+			}
+			b := append(slices.Clone(onnx), m...)
+			var no *ExternalError
+			err := load("model.onnx", b, sum(onnx), sum(b))
+			if !errors.As(err, &no) || !no.Permanent() || no.Tensor != "far away" || !strings.Contains(err.Error(), "model.onnx") || !strings.Contains(err.Error(), "model add") {
+				t.Errorf("loaded: %v", err)
+			}
+			if err := load("int8.onnx", b, "task:", "variants: {int8: {file: int8.onnx, sha256: "+sum(b)+"}}\ntask:"); !errors.As(err, &no) {
+				t.Errorf("a variant was loaded: %v", err)
+			}
+			joined, err := ReadFile(fstest.MapFS{"m.onnx": {Data: b}, "m.data": {Data: []byte("12345678")}}, "m.onnx")
+			if err != nil || whole(joined) != nil || !bytes.Contains(joined, []byte("12345678")) {
+				t.Errorf("joined: %v, %v", err, whole(joined))
+			}
+		})
+	}
+	var damaged *DamagedError
+	bad := append(slices.Clone(onnx), 0xca, 0x01, 1, 0xff) // functions that are no message
+	if err := load("model.onnx", bad, sum(onnx), sum(bad)); !errors.As(err, &damaged) {
+		t.Errorf("what cannot be read: %v", err)
 	}
 }
 

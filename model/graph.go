@@ -97,6 +97,15 @@ func ReadGraph(onnx []byte) (Graph, error) {
 	return g, nil
 }
 
+// readWhole reads the network of a file that needs no other.
+func readWhole(onnx []byte) (Graph, error) {
+	g, err := ReadGraph(onnx)
+	if err == nil {
+		err = whole(onnx)
+	}
+	return g, err
+}
+
 // A DamagedError says that a file is no ONNX file, or not a whole one.
 type DamagedError struct{ Cause error }
 
@@ -108,16 +117,6 @@ func (e *DamagedError) Unwrap() error { return e.Cause }
 
 // Permanent tells whoever retries not to.
 func (e *DamagedError) Permanent() bool { return true }
-
-// whole reports weights that are in another file.
-func (g Graph) whole() error {
-	for _, w := range g.Weights {
-		if w.external {
-			return &DamagedError{fmt.Errorf("weights %q are in another file; 'inspector model add' makes one file of both", w.Name)}
-		}
-	}
-	return nil
-}
 
 // Weight gives the constant of that name.
 func (g Graph) Weight(name string) (Tensor, bool) {

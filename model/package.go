@@ -32,8 +32,9 @@ type Package struct {
 }
 
 // Load reads and checks the package in folder dir of fsys: the manifest, the
-// hash of the network, and that the shapes of both agree. Its errors name the
-// file; a *FaultsError holds every fault of the manifest.
+// hash of the network, that the shapes of both agree, and that no weights are in
+// another file (*ExternalError). Its errors name the file; a *FaultsError holds
+// every fault of the manifest.
 func Load(fsys fs.FS, dir string) (*Package, error) {
 	name := path.Join(dir, manifestName)
 	data, err := read(fsys, name, maxManifest)
@@ -52,11 +53,8 @@ func Load(fsys fs.FS, dir string) (*Package, error) {
 	if err := same(file, onnx, m.SHA256); err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	g, err := ReadGraph(onnx)
+	g, err := readWhole(onnx)
 	if err != nil {
-		return nil, fmt.Errorf("model: %s: %w", file, err)
-	}
-	if err := g.whole(); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
 	p := &Package{Manifest: m, ONNX: onnx, Graph: g, Variant: FP32, manifest: data}

@@ -117,7 +117,7 @@ func (p *Package) in(variant string, fsys fs.FS, dir string) (*Package, error) {
 	}
 	other := *p
 	other.ONNX, other.Variant, other.File, other.SHA256 = onnx, variant, v.File, v.SHA256
-	if other.Graph, err = ReadGraph(onnx); err != nil {
+	if other.Graph, err = readWhole(onnx); err != nil {
 		return nil, fmt.Errorf("model: %s: %w", file, err)
 	}
 	if err := other.fits(); err != nil {

@@ -44,7 +44,7 @@ func readTensor(b []byte) (t Tensor, err error) {
 		case 9:
 			t.raw = f.bytes
 		case 14:
-			t.external = f.n == 1
+			t.external = t.external || isExternal(f)
 		}
 		return err
 	})
@@ -90,7 +90,7 @@ func (t Tensor) check(want ElementType, name string, size, have int) error {
 	n, ok := elements(t.Shape)
 	switch {
 	case t.external:
-		return fmt.Errorf("onnx: weights %q are in another file; 'inspector model add' makes one file of both", t.Name)
+		return &ExternalError{t.Name}
 	case t.Type != want:
 		return fmt.Errorf("onnx: weights %q have element type %d; want %s (%d)", t.Name, t.Type, name, want)
 	case !ok || n != have || t.raw != nil && len(t.raw)%size != 0:

@@ -79,7 +79,7 @@ func (s grpcServer) ModelInfer(ctx context.Context, r *inference.ModelInferReque
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	answer := &inference.ModelInferResponse{ModelName: s.pkg.Name}
+	answer := &inference.ModelInferResponse{ModelName: s.pkg.Name, ModelVersion: "1"}
 	for _, name := range asked.outputs {
 		answer.Outputs = append(answer.Outputs, &inference.ModelInferResponse_InferOutputTensor{Name: name, Datatype: "FP32", Shape: s.shape(name)})
 		answer.RawOutputContents = append(answer.RawOutputContents, bytesOf(found[name]))

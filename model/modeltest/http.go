@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -39,7 +40,25 @@ func (s server) tell(w http.ResponseWriter, _ *http.Request) {
 const headerLength = "Inference-Header-Content-Length"
 
 func (s server) answer(w http.ResponseWriter, r *http.Request) {
+	asked, binary, err := s.asked(r)
+	if err != nil {
+		http.Error(w, `{"error":"unexpected request"}`, http.StatusBadRequest)
+		return
+	}
+	found, err := s.infer(r.Context(), asked)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.write(w, asked.outputs, found, binary)
+}
+
+// asked reads a request; binary are the outputs that are wanted as bytes.
+func (s server) asked(r *http.Request) (asked request, binary map[string]bool, err error) {
 	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return asked, nil, err
+	}
 	var in struct {
 		Inputs []struct {
 			Name, Datatype string
@@ -55,37 +74,37 @@ func (s server) answer(w http.ResponseWriter, r *http.Request) {
 	if length := r.Header.Get(headerLength); length != "" {
 		n, _ = strconv.Atoi(length)
 	}
-	if err == nil {
-		err = json.Unmarshal(body[:n], &in)
+	if err := json.Unmarshal(body[:n], &in); err != nil {
+		return asked, nil, err
 	}
-	if err != nil || len(in.Inputs) != 1 {
-		http.Error(w, `{"error":"unexpected request"}`, http.StatusBadRequest)
-		return
+	if len(in.Inputs) != 1 {
+		return asked, nil, errors.New("not one input")
 	}
-	asked := request{model: s.pkg.Name, input: in.Inputs[0].Name, kind: in.Inputs[0].Datatype, shape: in.Inputs[0].Shape, numbers: in.Inputs[0].Data}
+	asked = request{model: s.pkg.Name, input: in.Inputs[0].Name, kind: in.Inputs[0].Datatype, shape: in.Inputs[0].Shape, numbers: in.Inputs[0].Data}
 	if n < len(body) {
 		asked.raw = body[n:]
 	}
+	binary = map[string]bool{}
 	for _, o := range in.Outputs {
 		asked.outputs = append(asked.outputs, o.Name)
+		binary[o.Name] = o.Parameters["binary_data"] == true
 	}
-	found, err := s.infer(r.Context(), asked)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
+	return asked, binary, nil
+}
+
+func (s server) write(w http.ResponseWriter, names []string, found map[string][]float32, binary map[string]bool) {
 	var outputs []any
 	var rest []byte
-	for _, o := range in.Outputs {
-		t := map[string]any{"name": o.Name, "datatype": "FP32", "shape": s.shape(o.Name), "data": found[o.Name]}
-		if o.Parameters["binary_data"] == true {
+	for _, name := range names {
+		t := map[string]any{"name": name, "datatype": "FP32", "shape": s.shape(name), "data": found[name]}
+		if binary[name] {
 			delete(t, "data")
-			t["parameters"] = map[string]any{"binary_data_size": 4 * len(found[o.Name])}
-			rest = append(rest, bytesOf(found[o.Name])...)
+			t["parameters"] = map[string]any{"binary_data_size": 4 * len(found[name])}
+			rest = append(rest, bytesOf(found[name])...)
 		}
 		outputs = append(outputs, t)
 	}
-	text, _ := json.Marshal(map[string]any{"model_name": s.pkg.Name, "outputs": outputs})
+	text, _ := json.Marshal(map[string]any{"model_name": s.pkg.Name, "model_version": "1", "outputs": outputs})
 	if rest != nil {
 		w.Header().Set(headerLength, strconv.Itoa(len(text)))
 	}
