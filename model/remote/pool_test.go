@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 
 	"inspector/model"
 	"inspector/model/modeltest"
@@ -220,5 +221,29 @@ func TestSeats(t *testing.T) {
 		if q.seat(tt.found); !slices.Equal(q.seats, tt.want) {
 			t.Errorf("%v: %d seats; want %d", tt.found, len(q.seats), len(tt.want))
 		}
+	}
+}
+
+// A connection is never made again behind the pool's back; one whose loss was
+// noticed costs no board.
+func TestLostConnection(t *testing.T) {
+	p := modeltest.Find(t, folder, "classifier")
+	var boards atomic.Int64
+	at, stop := serveAt(t, "127.0.0.1:0", p, constant(1, &boards))
+	s := open(t, p, Options{URL: "grpc://" + at, Prove: proveOne(p)})
+	l := s.link.(*pool).seats[0].link
+	stop()
+	if !l.conn.WaitForStateChange(t.Context(), connectivity.Ready) {
+		t.Fatal("the loss is not noticed")
+	}
+	serveAt(t, at, p, constant(1, &boards))
+	in, out := numbersFor(p)
+	for range 20 {
+		if err := l.infer(t.Context(), in, out); err == nil {
+			t.Fatal("the connection was made again")
+		}
+	}
+	if err := s.Run(t.Context(), in, out); err != nil {
+		t.Error(err)
 	}
 }
