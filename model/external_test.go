@@ -155,6 +155,46 @@ func TestWeightsThatShareAFile(t *testing.T) {
 	}
 }
 
+// elsewhere are the tensors of a network that may name another file.
+var elsewhere = map[string]struct {
+	fields   []protowire.Number // from the model to the tensor
+	location []int64
+}{
+	"weights":                    {[]protowire.Number{7, 5}, []int64{1}},
+	"of 64 bits":                 {[]protowire.Number{7, 5}, []int64{1<<32 | 1}},
+	"then unknown":               {[]protowire.Number{7, 5}, []int64{1, 7}},
+	"sparse weights":             {[]protowire.Number{7, 15, 1}, []int64{1}},
+	"their places":               {[]protowire.Number{7, 15, 2}, []int64{1}},
+	"an attribute":               {[]protowire.Number{7, 1, 5, 5}, []int64{1}},
+	"a list in an attribute":     {[]protowire.Number{7, 1, 5, 10}, []int64{1}},
+	"sparse in an attribute":     {[]protowire.Number{7, 1, 5, 22, 1}, []int64{1}},
+	"a list of such":             {[]protowire.Number{7, 1, 5, 23, 2}, []int64{1}},
+	"a branch":                   {[]protowire.Number{7, 1, 5, 6, 5}, []int64{1}},
+	"branches":                   {[]protowire.Number{7, 1, 5, 11, 15, 1}, []int64{1}},
+	"a function":                 {[]protowire.Number{25, 7, 5, 5}, []int64{1}},
+	"a default of a function":    {[]protowire.Number{25, 11, 5}, []int64{1}},
+	"training":                   {[]protowire.Number{20, 1, 5}, []int64{1}},
+	"training, what it computes": {[]protowire.Number{20, 2, 5}, []int64{1}},
+}
+
+// farAway is a tensor in m.data, as a field of a network.
+func farAway(fields []protowire.Number, location []int64) message {
+	var at, m message
+	at.text(1, "location")
+	at.text(2, "m.data")
+	m.text(8, "far away")
+	m.message(13, at)
+	for _, l := range location {
+		m.number(14, l)
+	}
+	for _, num := range slices.Backward(fields) {
+		var outer message
+		outer.message(num, m)
+		m = outer
+	}
+	return m
+}
+
 // A network that was put into the folder by hand may name other files in any
 // tensor, wherever one can be; a runtime would open them. Load refuses each, and
 // ReadFile brings each into the network.
@@ -173,41 +213,9 @@ func TestNoWeightsElsewhere(t *testing.T) {
 		}
 		return err
 	}
-	for name, tt := range map[string]struct {
-		fields   []protowire.Number // from the model to the tensor
-		location []int64
-	}{
-		"weights":                    {[]protowire.Number{7, 5}, []int64{1}},
-		"of 64 bits":                 {[]protowire.Number{7, 5}, []int64{1<<32 | 1}},
-		"then unknown":               {[]protowire.Number{7, 5}, []int64{1, 7}},
-		"sparse weights":             {[]protowire.Number{7, 15, 1}, []int64{1}},
-		"their places":               {[]protowire.Number{7, 15, 2}, []int64{1}},
-		"an attribute":               {[]protowire.Number{7, 1, 5, 5}, []int64{1}},
-		"a list in an attribute":     {[]protowire.Number{7, 1, 5, 10}, []int64{1}},
-		"sparse in an attribute":     {[]protowire.Number{7, 1, 5, 22, 1}, []int64{1}},
-		"a list of such":             {[]protowire.Number{7, 1, 5, 23, 2}, []int64{1}},
-		"a branch":                   {[]protowire.Number{7, 1, 5, 6, 5}, []int64{1}},
-		"branches":                   {[]protowire.Number{7, 1, 5, 11, 15, 1}, []int64{1}},
-		"a function":                 {[]protowire.Number{25, 7, 5, 5}, []int64{1}},
-		"a default of a function":    {[]protowire.Number{25, 11, 5}, []int64{1}},
-		"training":                   {[]protowire.Number{20, 1, 5}, []int64{1}},
-		"training, what it computes": {[]protowire.Number{20, 2, 5}, []int64{1}},
-	} {
+	for name, tt := range elsewhere {
 		t.Run(name, func(t *testing.T) {
-			var at, m message
-			at.text(1, "location")
-			at.text(2, "m.data")
-			m.text(8, "far away")
-			m.message(13, at)
-			for _, l := range tt.location {
-				m.number(14, l)
-			}
-			for _, num := range slices.Backward(tt.fields) {
-				var outer message
-				outer.message(num, m)
-				m = outer
-			}
-			b := append(slices.Clone(onnx), m...)
+			b := append(slices.Clone(onnx), farAway(tt.fields, tt.location)...)
 			var no *ExternalError
 			err := load("model.onnx", b, sum(onnx), sum(b))
 			if !errors.As(err, &no) || !no.Permanent() || no.Tensor != "far away" || !strings.Contains(err.Error(), "model.onnx") || !strings.Contains(err.Error(), "model add") {

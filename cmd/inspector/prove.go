@@ -15,7 +15,8 @@ import (
 )
 
 // openSession starts the runtime that the configuration names. With auto it is
-// ONNX Runtime where its library is, else onnx-go. Nothing is proven.
+// ONNX Runtime where its library is, else onnx-go. Nothing is proven but the
+// connections of a server over gRPC.
 func openSession(ctx context.Context, p *model.Package, c ModelConfig) (session, string, error) {
 	var errs []error
 	for _, runtime := range slices.Concat(runtimes(c)...) {
@@ -48,7 +49,11 @@ func startSession(ctx context.Context, runtime string, p *model.Package, c Model
 	case onnxgo.Name:
 		return wrapped(onnxgo.OpenPool(p, max(c.Sessions, 1)))
 	case remote.Name:
-		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON, CAFile: c.RemoteCA}))
+		prove := func(ctx context.Context, s *remote.Session) error {
+			_, err := classify.Prove(ctx, p, s, 0)
+			return err
+		}
+		return wrapped(remote.Open(ctx, p, remote.Options{URL: c.Remote, JSON: c.RemoteJSON, CAFile: c.RemoteCA, Prove: prove}))
 	}
 	return wrapped(onnxruntime.Open(c.Library, p, onnxruntime.Options{Threads: c.Threads, NoArena: !c.Arena}))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -97,6 +98,53 @@ func remoteRuntime(t *testing.T, scheme string) {
 	c.Model.Remote = inferenceServer(t, scheme, new(atomic.Bool), 0.01)
 	if _, err := openJudges(t.Context(), c, nil); !errors.Is(err, classify.ErrVector) {
 		t.Errorf("a server with another network: %v", err)
+	}
+}
+
+// A server with another network that takes the address of the one that was proven
+// judges no board.
+func TestServerIsReplaced(t *testing.T) {
+	const folder = "../../model/testdata/models"
+	p := modeltest.Find(t, folder, "classifier")
+	says := func(v float32) modeltest.Run {
+		return func(_ context.Context, _, out []float32) error {
+			for i := range out {
+				out[i] = v
+			}
+			return nil
+		}
+	}
+	in, want := make([]float32, p.InputSize()), make([]float32, p.OutputSize())
+	_ = says(0.5)(t.Context(), in, want) // cannot fail
+	p.Proof.Tensors = []model.TensorVector{{Name: "own", Variant: model.FP32, Input: in, Output: want}}
+	serve := func(at string, v float32) (string, func()) {
+		l, err := net.Listen("tcp", at)
+		if err != nil {
+			t.Skip("another has the port: ", err)
+		}
+		s := modeltest.GRPC(p, says(v))
+		go func() { _ = s.Serve(l) }()
+		t.Cleanup(s.Stop)
+		return l.Addr().String(), s.Stop
+	}
+	r, err := model.OpenRegistry(os.DirFS(folder), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, stop := serve("127.0.0.1:0", 0.5)
+	c := defaults().Model
+	c.Runtime, c.Remote = "remote", "grpc://"+at
+	g, err := openProven(t.Context(), r, p, c, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.session.Close()
+	stop()
+	serve(at, 0)
+	for begun := time.Now(); !errors.Is(err, classify.ErrVector); {
+		if err = g.session.Run(t.Context(), in, make([]float32, len(want))); err == nil || time.Since(begun) > time.Minute {
+			t.Fatalf("the other server judges: %v", err)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package remote
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // A ServerError is an answer of the server that is no inference.
 type ServerError struct {
@@ -24,6 +27,38 @@ func (e *ServerError) Error() string {
 		status = "no inference"
 	}
 	return fmt.Sprintf("remote: %s answers %s: %s; %s", e.URL, status, e.Text, remedy)
+}
+
+// A ChangedError says that another model, or another version of it, answers than
+// the one that proved itself.
+type ChangedError struct{ URL, Have, Want string }
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("remote: %s answers with %s, and %s proved itself; have all servers serve the same version, or restart or promote, which proves the new one", e.URL, e.Have, e.Want)
+}
+
+// A who remembers what the first answer said of itself: that was the proof's.
+// Methods may be called by several goroutines at once.
+type who struct{ first atomic.Pointer[string] }
+
+// same is a *ChangedError unless the answer says the same.
+func (w *who) same(url string, model, version any) error {
+	have := fmt.Sprintf("model %q, version %q", said(model), said(version))
+	if w.first.CompareAndSwap(nil, &have) {
+		return nil
+	}
+	if want := *w.first.Load(); have != want {
+		return &ChangedError{url, have, want}
+	}
+	return nil
+}
+
+// said is the text of what a server says; some leave it out.
+func said(v any) string {
+	if v == nil {
+		return ""
+	}
+	return fmt.Sprint(v)
 }
 
 // wrong is about an answer that is no inference.

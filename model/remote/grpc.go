@@ -3,10 +3,12 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
@@ -21,40 +24,64 @@ import (
 	"inspector/model/remote/inference"
 )
 
-// grpcLink speaks the protocol over gRPC.
+// grpcLink speaks the protocol over one gRPC connection, which is not made again
+// when it is lost.
 type grpcLink struct {
 	*network
 	model, version string
-	host           string
 	conn           *grpc.ClientConn
 	client         inference.GRPCInferenceServiceClient
 	raws           sync.Pool // of *[]byte: one input
+	who            who
+
+	uses    int  // boards that are on it, guarded by the pool's mu
+	dropped bool // it gets no more
 }
 
-// A name with several addresses is a pool, which takes turns.
-const takeTurns = `{"loadBalancingConfig": [{"round_robin": {}}]}`
+var errLost = errors.New("the connection was lost")
 
-func openGRPC(a address, n *network, trust *tls.Config) (*grpcLink, error) {
+// dialGRPC is a connection to the server at one address of the name.
+func dialGRPC(a address, at string, n *network, trust *tls.Config) (*grpcLink, error) {
 	secure := insecure.NewCredentials()
 	if a.encrypted() {
 		secure = credentials.NewTLS(trust)
 	}
-	again := backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second}
-	conn, err := grpc.NewClient("dns:///"+a.Host,
+	own := *n
+	if at != a.Host {
+		own.url += " (" + at + ")"
+	}
+	var dialled atomic.Bool
+	once := func(ctx context.Context, _ string) (net.Conn, error) {
+		if dialled.Swap(true) {
+			return nil, errLost
+		}
+		return dialTCP(ctx, at)
+	}
+	conn, err := grpc.NewClient("passthrough:///"+a.Host,
 		grpc.WithTransportCredentials(secure),
-		grpc.WithContextDialer(dialTCP),
-		grpc.WithDefaultServiceConfig(takeTurns),
+		grpc.WithContextDialer(once),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: again, MinConnectTimeout: 5 * time.Second}),
+		grpc.WithIdleTimeout(0),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 5 * time.Second}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(n.mostBytes())),
 		grpc.WithUserAgent("inspector"),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("remote: model.remote %q: %w", a.shown, err)
 	}
-	l := &grpcLink{network: n, model: a.model, version: a.version, host: a.Hostname(), conn: conn, client: inference.NewGRPCInferenceServiceClient(conn)}
+	l := &grpcLink{network: &own, model: a.model, version: a.version, conn: conn, client: inference.NewGRPCInferenceServiceClient(conn)}
 	l.raws.New = func() any { return new([]byte) }
 	return l, nil
+}
+
+func (l *grpcLink) alive() bool { return l.conn.GetState() == connectivity.Ready }
+
+// closeIf closes it after its last board, if it is to get no more.
+func (l *grpcLink) closeIf(dropped bool) error {
+	if !dropped || l.uses > 0 {
+		return nil
+	}
+	return l.close()
 }
 
 // unheard is how long what is sent may lack the other side's acknowledgement: a
@@ -94,11 +121,6 @@ func (l *grpcLink) fault(err error) error {
 func (l *grpcLink) ready(ctx context.Context) error {
 	got, err := l.client.ModelReady(ctx, &inference.ModelReadyRequest{Name: l.model, Version: l.version})
 	switch {
-	case status.Code(err) == codes.Unavailable:
-		if _, unknown := net.DefaultResolver.LookupHost(ctx, l.host); unknown != nil { // which gRPC does not say
-			return l.silent(unknown)
-		}
-		return l.fault(err)
 	case err != nil:
 		return l.fault(err)
 	case !got.GetReady():
@@ -137,6 +159,9 @@ func (l *grpcLink) infer(ctx context.Context, in, out []float32) error {
 	got, err := l.client.ModelInfer(ctx, r)
 	if err != nil {
 		return l.fault(err)
+	}
+	if err := l.who.same(l.url, got.GetModelName(), got.GetModelVersion()); err != nil {
+		return err
 	}
 	answers, err := l.decode(got)
 	if err != nil {

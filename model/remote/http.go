@@ -22,6 +22,7 @@ type httpLink struct {
 	url    string
 	asJSON bool
 	client *http.Client
+	who    who
 }
 
 func openHTTP(a address, n *network, trust *tls.Config, asJSON bool) *httpLink {
@@ -57,6 +58,8 @@ func (n *numbers) UnmarshalJSON(b []byte) error {
 }
 
 type message struct {
+	Model   any          `json:"model_name,omitempty"` // of an answer
+	Version any          `json:"model_version,omitempty"`
 	Inputs  []jsonTensor `json:"inputs,omitempty"`
 	Outputs []jsonTensor `json:"outputs,omitempty"`
 }
@@ -176,6 +179,9 @@ func (l *httpLink) decode(body []byte, header string) ([]answer, error) {
 	var m message
 	if err := json.Unmarshal(text, &m); err != nil {
 		return nil, l.wrong("%v", err)
+	}
+	if err := l.who.same(l.network.url, m.Model, m.Version); err != nil {
+		return nil, err
 	}
 	var out []answer
 	for _, t := range m.Outputs {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -28,31 +29,43 @@ type Options struct {
 	JSON    bool          // http: numbers as JSON, for a server without the binary extension: slower
 	CAFile  string        // PEM of the authority that https and grpcs trust; empty: the system's
 	Timeout time.Duration // of one inference; 0 is 10 s
+	// Prove, if there is one, says whether the server behind the session, which is
+	// of one connection and of no use afterwards, may judge. grpc and grpcs: every
+	// connection is proven before it is used, until the session closes. It may be
+	// called by several goroutines at once.
+	Prove func(context.Context, *Session) error
+
+	lookup func(ctx context.Context, host string) ([]string, error) // nil: the system's
 }
 
 // A Session runs one model on a server. It may be used by several goroutines
 // at once: each inference is a request of its own.
 type Session struct {
-	link    link
+	link    inferrer
 	network *network
 	timeout time.Duration
 }
 
-// A link speaks one form of the protocol. Its methods may be called by several
-// goroutines at once.
-type link interface {
-	ready(context.Context) error
-	// metadata gives inputs and outputs as the server has them; none if it does
-	// not say.
-	metadata(context.Context) (inputs, outputs []tensor, err error)
+// An inferrer computes. Its methods may be called by several goroutines at once.
+type inferrer interface {
 	// infer touches neither slice after it has returned.
 	infer(ctx context.Context, in, out []float32) error
 	close() error
 }
 
+// A link speaks one form of the protocol.
+type link interface {
+	inferrer
+	ready(context.Context) error
+	// metadata gives inputs and outputs as the server has them; none if it does
+	// not say.
+	metadata(context.Context) (inputs, outputs []tensor, err error)
+}
+
 // Open asks the server whether the model is ready and has the inputs and
 // outputs of the package. Where they differ, the error is a
-// *model.MismatchError; where the server says no, a *ServerError. The caller
+// *model.MismatchError; where the server says no, a *ServerError. Over gRPC,
+// one server of those that the name has must do, and prove itself. The caller
 // closes the session.
 func Open(ctx context.Context, p *model.Package, o Options) (*Session, error) {
 	a, err := parseAddress(o.URL, p.Name)
@@ -67,17 +80,11 @@ func Open(ctx context.Context, p *model.Package, o Options) (*Session, error) {
 	if s.timeout == 0 {
 		s.timeout = 10 * time.Second
 	}
-	if s.link, err = dial(a, s.network, trust, o); err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	if err := s.link.ready(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	inputs, outputs, err := s.link.metadata(ctx)
-	if err == nil {
-		err = s.network.fits(inputs, outputs)
+	if a.overGRPC() {
+		err = s.openGRPC(ctx, a, trust, o)
+	} else {
+		l := openHTTP(a, s.network, trust, o.JSON)
+		s.link, err = l, s.admit(ctx, l)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -85,11 +92,40 @@ func Open(ctx context.Context, p *model.Package, o Options) (*Session, error) {
 	return s, nil
 }
 
-func dial(a address, n *network, trust *tls.Config, o Options) (link, error) {
-	if a.overGRPC() {
-		return openGRPC(a, n, trust)
+func (s *Session) openGRPC(ctx context.Context, a address, trust *tls.Config, o Options) error {
+	pool := (&pool{
+		network: s.network, host: a.Hostname(), port: a.Port(), lookup: o.lookup,
+		dial: func(at string) (*grpcLink, error) { return dialGRPC(a, at, s.network, trust) },
+		admit: func(ctx context.Context, l link) error {
+			if err := s.admit(ctx, l); err != nil || o.Prove == nil {
+				return err
+			}
+			return o.Prove(ctx, &Session{link: l, network: s.network, timeout: s.timeout})
+		},
+	}).rest(ctx)
+	if pool.lookup == nil {
+		pool.lookup = net.DefaultResolver.LookupHost
 	}
-	return openHTTP(a, n, trust, o.JSON), nil
+	s.link = pool
+	l, err := pool.take(ctx)
+	if err != nil {
+		return err
+	}
+	return pool.leave(l, nil)
+}
+
+// admit asks whether the server has the package's network ready.
+func (s *Session) admit(ctx context.Context, l link) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := l.ready(ctx); err != nil {
+		return err
+	}
+	inputs, outputs, err := l.metadata(ctx)
+	if err != nil {
+		return err
+	}
+	return s.network.fits(inputs, outputs)
 }
 
 // trusted is how the server proves who it is; nil is what the system trusts.
