@@ -228,6 +228,22 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
+// By the codes on the boards, nobody judges a board whose code was not read;
+// nor does anybody once the judges are closed.
+func TestNobodyJudges(t *testing.T) {
+	j := stubJudges(t, stub{})
+	j.codes = map[string]coding{simulatedName: codingOf(t, simulatedName, "A", code.Spot{Format: code.QR})}
+	if _, err := j.take(byCode); err == nil || !strings.Contains(err.Error(), byCode) {
+		t.Errorf("by code: %v", err)
+	}
+	if err := j.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := j.take(""); err == nil || !strings.Contains(err.Error(), simulatedName) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 func TestCodeFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"code: {format: qr, pattern: 'A.*'}":                                 "",

@@ -172,10 +172,14 @@ func (d *dispatcher) overdue() []*job {
 // seat settles who judges the board: boards get their judge in their order, so
 // that a change of the model falls between two of them.
 func (l *line) seat(j *job) {
-	if j.place.Load() != nil || j.bad != nil || l.judges.name(j.trigger.Recipe) == byCode {
+	if j.place.Load() != nil || j.bad != nil {
 		return
 	}
-	p, err := l.judges.take(j.trigger.Recipe)
+	name := l.judges.name(j.trigger.Recipe) // asked once: it may change meanwhile
+	if name == byCode {
+		return
+	}
+	p, err := l.judges.take(name)
 	if err != nil {
 		j.bad = err
 		return
