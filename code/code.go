@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"image"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/datamatrix"
@@ -57,15 +59,18 @@ var (
 	ErrNotFound = errors.New("nothing that can be read")
 	ErrOutside  = errors.New("it reaches beyond the picture")
 	ErrLong     = fmt.Errorf("its text is longer than %d bytes", MaxText)
+	ErrStrange  = errors.New("its text has control characters, or is not UTF-8")
 )
 
-// MaxText is the longest text that is taken, in bytes.
-const MaxText = 1024
+// MaxText is the longest text that is taken, in bytes: as long as a serial may
+// be that a trigger gives.
+const MaxText = 200
 
 // desks are free ones.
 var desks = sync.Pool{New: func() any { return newDesk() }}
 
-// Read gives the text of the code in the spot. It tries dark modules on light
+// Read gives the text of the code in the spot: at most MaxText bytes of UTF-8
+// without control characters, as of anybody who is not trusted. It tries dark modules on light
 // ground and light on dark, and gives up after all that it knows. Any goroutine
 // may call it; it keeps nothing of the picture.
 func Read(px inspector.Pixels, s Spot) (string, error) {
@@ -84,13 +89,24 @@ func Read(px inspector.Pixels, s Spot) (string, error) {
 	defer desks.Put(d)
 	d.cut(px, region)
 	text, ok := d.read(s.Format)
-	switch {
-	case !ok:
+	if !ok {
 		return "", &UnreadableError{s, ErrNotFound}
-	case len(text) > MaxText:
-		return "", &UnreadableError{s, ErrLong}
+	}
+	if err := plain(text); err != nil {
+		return "", &UnreadableError{s, err}
 	}
 	return text, nil
+}
+
+// plain refuses a text that does not belong in a record.
+func plain(text string) error {
+	switch {
+	case len(text) > MaxText:
+		return ErrLong
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
+		return fmt.Errorf("%w: %.80q", ErrStrange, text)
+	}
+	return nil
 }
 
 // A desk is the memory of one reading. It is used by one goroutine at a time.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/datamatrix"
@@ -195,6 +196,23 @@ func TestLongText(t *testing.T) {
 	}
 }
 
+func TestStrangeText(t *testing.T) {
+	for text, want := range map[string]error{
+		"MB-417": nil, "µ 電": nil, strings.Repeat("x", MaxText): nil,
+		strings.Repeat("x", MaxText+1): ErrLong, strings.Repeat("é", MaxText/2+1): ErrLong,
+		"A\x00": ErrStrange, "A\nB": ErrStrange, "A\x1dB": ErrStrange, "A\u0085": ErrStrange, "A\xff": ErrStrange, "A\ufffd": ErrStrange,
+	} {
+		if err := plain(text); !errors.Is(err, want) || err != nil && strings.ContainsFunc(err.Error(), unicode.IsControl) {
+			t.Errorf("%q: %v; want %v", text, err, want)
+		}
+	}
+	p := usual(DataMatrix)
+	p.text = "A\x1dB"
+	if text, err := Read(p.picture(t), Spot{Format: DataMatrix}); !errors.Is(err, ErrStrange) || text != "" || !strings.Contains(err.Error(), `"A\x1dB"`) {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
 // Readers share nothing.
 func TestReadAtOnce(t *testing.T) {
 	var all sync.WaitGroup
@@ -230,7 +248,7 @@ func FuzzRead(f *testing.F) {
 			px.Height = len(data) / int(width)
 		}
 		text, err := Read(px, Spot{Format: Formats()[int(format)%3]})
-		if (err == nil) != (text != "") || len(text) > MaxText {
+		if (err == nil) != (text != "") || plain(text) != nil {
 			t.Errorf("%q, %v", text, err)
 		}
 	})

@@ -244,6 +244,24 @@ func TestNobodyJudges(t *testing.T) {
 	}
 }
 
+// What a code says goes nowhere unless it can be printed.
+func TestUnprintableCode(t *testing.T) {
+	j := stubJudges(t, stub{})
+	white := inspector.Pixels{Width: 160, Height: 160, Channels: 1, Stride: 160, Data: bytes.Repeat([]byte{225}, 160*160)}
+	px := label(t, white, "MB-1\x07")
+	j.codes = map[string]coding{simulatedName: codingOf(t, simulatedName, `(?s)MB-.*`, code.Spot{Format: code.QR})}
+	known, err := j.take("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, p := range map[string]*place{"by code": nil, "of a known recipe": &known} {
+		_, r, err := j.recognise(p, "", px)
+		if err == nil || !strings.Contains(err.Error(), `"MB-1\a"`) || r.text != "" || r.serial != "" || r.took == 0 {
+			t.Errorf("%s: %+v, %v", what, r, err)
+		}
+	}
+}
+
 func TestCodeFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"code: {format: qr, pattern: 'A.*'}":                                 "",
