@@ -1,6 +1,7 @@
 package code
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -147,7 +148,7 @@ func TestRead(t *testing.T) {
 		} {
 			p := usual(f)
 			change(&p)
-			if text, err := Read(p.picture(t), Spot{Format: f}); err != nil || text != p.text {
+			if text, err := Read(t.Context(), p.picture(t), Spot{Format: f}); err != nil || text != p.text {
 				t.Errorf("%s, %s: %q, %v", f, what, text, err)
 			}
 		}
@@ -177,13 +178,13 @@ func TestReadInRegion(t *testing.T) {
 		{Spot{QR, image.Rect(170, 0, 330, 160)}, "", ErrOutside},
 		{Spot{QR, image.Rect(-1, 0, 160, 160)}, "", ErrOutside},
 	} {
-		text, err := Read(both, c.spot)
+		text, err := Read(t.Context(), both, c.spot)
 		var unreadable *UnreadableError
 		if text != c.text || !errors.Is(err, c.err) || err != nil && (!errors.As(err, &unreadable) || !strings.Contains(err.Error(), c.spot.String())) {
 			t.Errorf("%s: %q, %v; want %q, %v", c.spot, text, err, c.text, c.err)
 		}
 	}
-	if _, err := Read(inspector.Pixels{Width: 10, Height: 10, Channels: 3}, Spot{Format: QR}); err == nil {
+	if _, err := Read(t.Context(), inspector.Pixels{Width: 10, Height: 10, Channels: 3}, Spot{Format: QR}); err == nil {
 		t.Error("pixels that are not there were read")
 	}
 }
@@ -191,7 +192,7 @@ func TestReadInRegion(t *testing.T) {
 func TestLongText(t *testing.T) {
 	p := usual(QR)
 	p.text, p.size, p.noise = strings.Repeat("0123456789", 103), 640, 0
-	if text, err := Read(p.picture(t), Spot{Format: QR}); !errors.Is(err, ErrLong) || text != "" {
+	if text, err := Read(t.Context(), p.picture(t), Spot{Format: QR}); !errors.Is(err, ErrLong) || text != "" {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
 }
@@ -208,9 +209,85 @@ func TestStrangeText(t *testing.T) {
 	}
 	p := usual(DataMatrix)
 	p.text = "A\x1dB"
-	if text, err := Read(p.picture(t), Spot{Format: DataMatrix}); !errors.Is(err, ErrStrange) || text != "" || !strings.Contains(err.Error(), `"A\x1dB"`) {
+	if text, err := Read(t.Context(), p.picture(t), Spot{Format: DataMatrix}); !errors.Is(err, ErrStrange) || text != "" || !strings.Contains(err.Error(), `"A\x1dB"`) {
 		t.Errorf("%q, %v", text, err)
 	}
+}
+
+// brief is a context that ends when it was asked so often.
+type brief struct {
+	context.Context
+	left, asked int
+}
+
+func (b *brief) Err() error {
+	if b.asked++; b.asked > b.left {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Reading ends between two tries.
+func TestReadEnds(t *testing.T) {
+	for _, f := range Formats() {
+		p := usual(f)
+		p.x = float64(2 * p.size)
+		px, all := p.picture(t), &brief{t.Context(), 1 << 30, 0}
+		if _, err := Read(all, px, Spot{Format: f}); !errors.Is(err, ErrNotFound) || all.asked < 4 {
+			t.Errorf("%s: %v after %d tries", f, err, all.asked)
+		}
+		ended, cancel := context.WithCancelCause(t.Context())
+		short := &brief{ended, 2, 0}
+		if _, err := Read(short, px, Spot{Format: f}); err == nil || short.asked >= all.asked {
+			t.Errorf("%s: %v after %d of %d tries", f, err, short.asked, all.asked)
+		}
+		why := errors.New("too late")
+		cancel(why)
+		if text, err := Read(ended, usual(f).picture(t), Spot{Format: f}); !errors.Is(err, why) || text != "" {
+			t.Errorf("%s: %q, %v; want the cause", f, text, err)
+		}
+	}
+}
+
+// What is searched is bounded: the picture, and what the library compares.
+func TestBounds(t *testing.T) {
+	long := inspector.Pixels{Width: MostSide + 1, Height: 8, Channels: 1, Stride: MostSide + 1, Data: make([]byte, 8*(MostSide+1))}
+	high := inspector.Pixels{Width: 8, Height: MostSide + 1, Channels: 1, Stride: 8, Data: long.Data}
+	for _, c := range []struct {
+		px     inspector.Pixels
+		region image.Rectangle
+		want   error
+	}{
+		{long, image.Rectangle{}, ErrLarge}, {high, image.Rectangle{}, ErrLarge}, {long, image.Rect(0, 0, MostSide+1, 4), ErrLarge},
+		{long, image.Rect(1, 0, MostSide+1, 8), ErrNotFound}, {high, image.Rect(0, 0, 8, MostSide), ErrNotFound},
+	} {
+		if _, err := Read(t.Context(), c.px, Spot{QR, c.region}); !errors.Is(err, c.want) {
+			t.Errorf("%d x %d, %v: %v; want %v", c.px.Width, c.px.Height, c.region, err, c.want)
+		}
+	}
+	d, px := newDesk(), corners(800)
+	d.cut(px, image.Rect(0, 0, px.Width, px.Height))
+	if text, ok := d.once(t.Context(), QR, &d.grey); ok || d.centres != mostCentres+1 {
+		t.Errorf("%q after %d centres", text, d.centres)
+	}
+}
+
+// corners are those of QR codes, of two sizes, wherever there is room.
+func corners(size int) inspector.Pixels {
+	px := inspector.Pixels{Width: size, Height: size, Channels: 1, Stride: size, Data: make([]byte, size*size)}
+	for i := range px.Data {
+		x, y, module := i%size, i/size, 3
+		if (x/36+y/36)%2 == 1 {
+			module = 4
+		}
+		u, v := x%36/module, y%36/module
+		ring := max(u-3, 3-u, v-3, 3-v)
+		px.Data[i] = 20
+		if ring == 2 || ring > 3 {
+			px.Data[i] = 220
+		}
+	}
+	return px
 }
 
 // Readers share nothing.
@@ -222,7 +299,7 @@ func TestReadAtOnce(t *testing.T) {
 		px := p.picture(t)
 		all.Go(func() {
 			for range 5 {
-				if text, err := Read(px, Spot{Format: p.format}); text != p.text {
+				if text, err := Read(t.Context(), px, Spot{Format: p.format}); text != p.text {
 					t.Errorf("%q, %v; want %q", text, err, p.text)
 				}
 			}
@@ -247,7 +324,7 @@ func FuzzRead(f *testing.F) {
 		if width > 0 {
 			px.Height = len(data) / int(width)
 		}
-		text, err := Read(px, Spot{Format: Formats()[int(format)%3]})
+		text, err := Read(t.Context(), px, Spot{Format: Formats()[int(format)%3]})
 		if (err == nil) != (text != "") || plain(text) != nil {
 			t.Errorf("%q, %v", text, err)
 		}
@@ -260,7 +337,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(string(f), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Read(px, Spot{Format: f}); err != nil {
+				if _, err := Read(b.Context(), px, Spot{Format: f}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -271,7 +348,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(string(f)+" that is not there", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Read(bare, Spot{Format: f}); err == nil {
+				if _, err := Read(b.Context(), bare, Spot{Format: f}); err == nil {
 					b.Fatal("read")
 				}
 			}

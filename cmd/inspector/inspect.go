@@ -152,7 +152,7 @@ func judgeFile(ctx context.Context, judges *judges, i *inspector.Inspection, rec
 		}
 		at = &taken
 	}
-	at, says, unclear := judges.recognise(at, "", p)
+	at, says, unclear := judges.recognise(ctx, at, "", p)
 	i.Code, i.Serial, i.Timings.Code = says.text, says.serial, says.took
 	if at == nil {
 		return classify.Unsure(unclear), p, nil
