@@ -3,11 +3,15 @@
 package code
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/datamatrix"
@@ -56,20 +60,25 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 var (
 	ErrNotFound = errors.New("nothing that can be read")
 	ErrOutside  = errors.New("it reaches beyond the picture")
+	ErrLarge    = fmt.Errorf("at most %d x %d pixels are searched; name a region where the code is", MostSide, MostSide)
 	ErrLong     = fmt.Errorf("its text is longer than %d bytes", MaxText)
+	ErrStrange  = errors.New("its text has control characters, or is not UTF-8")
 )
 
-// MaxText is the longest text that is taken, in bytes.
-const MaxText = 1024
+// MaxText is the longest text that is taken, in bytes: as long as a serial may
+// be that a trigger gives.
+const MaxText = 200
 
 // desks are free ones.
 var desks = sync.Pool{New: func() any { return newDesk() }}
 
-// Read gives the text of the code in the spot. It tries dark modules on light
-// ground and light on dark, and gives up after all that it knows. Any goroutine
-// may call it; it keeps nothing of the picture.
-func Read(px inspector.Pixels, s Spot) (string, error) {
-	if err := px.Check(); err != nil {
+// Read gives the text of the code in the spot: at most MaxText bytes of UTF-8
+// without control characters, as of anybody who is not trusted. It tries dark modules on light
+// ground and light on dark, and gives up after all that it knows, or between two
+// tries when ctx has ended: the error then wraps its cause. Any goroutine may
+// call it; it keeps nothing of the picture.
+func Read(ctx context.Context, px inspector.Pixels, s Spot) (string, error) {
+	if err := cmp.Or(px.Check(), context.Cause(ctx)); err != nil {
 		return "", &UnreadableError{s, err}
 	}
 	whole := image.Rect(0, 0, px.Width, px.Height)
@@ -80,23 +89,38 @@ func Read(px inspector.Pixels, s Spot) (string, error) {
 	if !region.In(whole) {
 		return "", &UnreadableError{s, ErrOutside}
 	}
+	if Large(region) {
+		return "", &UnreadableError{s, ErrLarge}
+	}
 	d := desks.Get().(*desk)
 	defer desks.Put(d)
 	d.cut(px, region)
-	text, ok := d.read(s.Format)
-	switch {
-	case !ok:
-		return "", &UnreadableError{s, ErrNotFound}
-	case len(text) > MaxText:
-		return "", &UnreadableError{s, ErrLong}
+	text, ok := d.read(ctx, s.Format)
+	if !ok {
+		return "", &UnreadableError{s, cmp.Or(context.Cause(ctx), ErrNotFound)}
+	}
+	if err := plain(text); err != nil {
+		return "", &UnreadableError{s, err}
 	}
 	return text, nil
+}
+
+// plain refuses a text that does not belong in a record.
+func plain(text string) error {
+	switch {
+	case len(text) > MaxText:
+		return ErrLong
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
+		return fmt.Errorf("%w: %.80q", ErrStrange, text)
+	}
+	return nil
 }
 
 // A desk is the memory of one reading. It is used by one goroutine at a time.
 type desk struct {
 	readers map[Format]gozxing.Reader
 	harder  map[gozxing.DecodeHintType]any
+	centres int  // that the library has found in this try
 	grey    view // of the region
 	other   view // the same, enlarged, turned or a part of it
 }
@@ -108,9 +132,19 @@ type view struct {
 }
 
 func newDesk() *desk {
-	return &desk{
-		readers: map[Format]gozxing.Reader{QR: qrcode.NewQRCodeReader(), DataMatrix: datamatrix.NewDataMatrixReader(), Code128: oned.NewCode128Reader()},
-		harder:  map[gozxing.DecodeHintType]any{gozxing.DecodeHintType_TRY_HARDER: true},
+	d := &desk{readers: map[Format]gozxing.Reader{QR: qrcode.NewQRCodeReader(), DataMatrix: datamatrix.NewDataMatrixReader(), Code128: oned.NewCode128Reader()}}
+	d.harder = map[gozxing.DecodeHintType]any{
+		gozxing.DecodeHintType_TRY_HARDER:                 true,
+		gozxing.DecodeHintType_NEED_RESULT_POINT_CALLBACK: gozxing.ResultPointCallback(d.found),
+	}
+	return d
+}
+
+// found ends a try with too many centres, of which the library would compare
+// all triples. It returns to once only.
+func (d *desk) found(gozxing.ResultPoint) {
+	if d.centres++; d.centres > mostCentres {
+		panic("no code has so many centres")
 	}
 }
 
@@ -137,19 +171,19 @@ func (d *desk) cut(px inspector.Pixels, r image.Rectangle) {
 }
 
 // read tries one way after the other, the likeliest first.
-func (d *desk) read(f Format) (string, bool) {
-	for _, try := range []func(Format) (string, bool){d.asItIs, d.turned, d.larger, d.parts} {
-		if text, ok := try(f); ok {
+func (d *desk) read(ctx context.Context, f Format) (string, bool) {
+	for _, try := range []func(context.Context, Format) (string, bool){d.asItIs, d.turned, d.larger, d.parts} {
+		if text, ok := try(ctx, f); ok {
 			return text, true
 		}
 	}
 	return "", false
 }
 
-func (d *desk) asItIs(f Format) (string, bool) { return d.decode(f, &d.grey) }
+func (d *desk) asItIs(ctx context.Context, f Format) (string, bool) { return d.decode(ctx, f, &d.grey) }
 
 // turned is for codes of bars that lie upright.
-func (d *desk) turned(f Format) (string, bool) {
+func (d *desk) turned(ctx context.Context, f Format) (string, bool) {
 	if f != Code128 {
 		return "", false
 	}
@@ -159,13 +193,13 @@ func (d *desk) turned(f Format) (string, bool) {
 			d.other.data[x*d.other.w+y] = v
 		}
 	}
-	return d.decode(f, &d.other)
+	return d.decode(ctx, f, &d.other)
 }
 
 // decode tries both polarities.
-func (d *desk) decode(f Format, v *view) (string, bool) {
+func (d *desk) decode(ctx context.Context, f Format, v *view) (string, bool) {
 	for range 2 {
-		if text, ok := d.once(f, v); ok {
+		if text, ok := d.once(ctx, f, v); ok {
 			return text, true
 		}
 		for i, b := range v.data {
@@ -176,13 +210,17 @@ func (d *desk) decode(f Format, v *view) (string, bool) {
 }
 
 // once asks the library, whose faults on strange pictures are no code.
-func (d *desk) once(f Format, v *view) (text string, ok bool) {
+func (d *desk) once(ctx context.Context, f Format, v *view) (text string, ok bool) {
 	defer func() {
 		if recover() != nil {
 			text, ok = "", false
 		}
 	}()
 	for _, binarizer := range []func(gozxing.LuminanceSource) gozxing.Binarizer{gozxing.NewHybridBinarizer, gozxing.NewGlobalHistgramBinarizer} {
+		if ctx.Err() != nil {
+			return "", false
+		}
+		d.centres = 0
 		source, err := gozxing.NewPlanarYUVLuminanceSource(v.data, v.w, v.h, 0, 0, v.w, v.h, false)
 		if err != nil {
 			return "", false

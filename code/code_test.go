@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/makiuchi-d/gozxing"
 	"github.com/makiuchi-d/gozxing/datamatrix"
@@ -146,7 +147,7 @@ func TestRead(t *testing.T) {
 		} {
 			p := usual(f)
 			change(&p)
-			if text, err := Read(p.picture(t), Spot{Format: f}); err != nil || text != p.text {
+			if text, err := Read(t.Context(), p.picture(t), Spot{Format: f}); err != nil || text != p.text {
 				t.Errorf("%s, %s: %q, %v", f, what, text, err)
 			}
 		}
@@ -176,13 +177,13 @@ func TestReadInRegion(t *testing.T) {
 		{Spot{QR, image.Rect(170, 0, 330, 160)}, "", ErrOutside},
 		{Spot{QR, image.Rect(-1, 0, 160, 160)}, "", ErrOutside},
 	} {
-		text, err := Read(both, c.spot)
+		text, err := Read(t.Context(), both, c.spot)
 		var unreadable *UnreadableError
 		if text != c.text || !errors.Is(err, c.err) || err != nil && (!errors.As(err, &unreadable) || !strings.Contains(err.Error(), c.spot.String())) {
 			t.Errorf("%s: %q, %v; want %q, %v", c.spot, text, err, c.text, c.err)
 		}
 	}
-	if _, err := Read(inspector.Pixels{Width: 10, Height: 10, Channels: 3}, Spot{Format: QR}); err == nil {
+	if _, err := Read(t.Context(), inspector.Pixels{Width: 10, Height: 10, Channels: 3}, Spot{Format: QR}); err == nil {
 		t.Error("pixels that are not there were read")
 	}
 }
@@ -190,8 +191,25 @@ func TestReadInRegion(t *testing.T) {
 func TestLongText(t *testing.T) {
 	p := usual(QR)
 	p.text, p.size, p.noise = strings.Repeat("0123456789", 103), 640, 0
-	if text, err := Read(p.picture(t), Spot{Format: QR}); !errors.Is(err, ErrLong) || text != "" {
+	if text, err := Read(t.Context(), p.picture(t), Spot{Format: QR}); !errors.Is(err, ErrLong) || text != "" {
 		t.Errorf("%d bytes, %v", len(text), err)
+	}
+}
+
+func TestStrangeText(t *testing.T) {
+	for text, want := range map[string]error{
+		"MB-417": nil, "µ 電": nil, strings.Repeat("x", MaxText): nil,
+		strings.Repeat("x", MaxText+1): ErrLong, strings.Repeat("é", MaxText/2+1): ErrLong,
+		"A\x00": ErrStrange, "A\nB": ErrStrange, "A\x1dB": ErrStrange, "A\u0085": ErrStrange, "A\xff": ErrStrange, "A\ufffd": ErrStrange,
+	} {
+		if err := plain(text); !errors.Is(err, want) || err != nil && strings.ContainsFunc(err.Error(), unicode.IsControl) {
+			t.Errorf("%q: %v; want %v", text, err, want)
+		}
+	}
+	p := usual(DataMatrix)
+	p.text = "A\x1dB"
+	if text, err := Read(t.Context(), p.picture(t), Spot{Format: DataMatrix}); !errors.Is(err, ErrStrange) || text != "" || !strings.Contains(err.Error(), `"A\x1dB"`) {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 
@@ -204,7 +222,7 @@ func TestReadAtOnce(t *testing.T) {
 		px := p.picture(t)
 		all.Go(func() {
 			for range 5 {
-				if text, err := Read(px, Spot{Format: p.format}); text != p.text {
+				if text, err := Read(t.Context(), px, Spot{Format: p.format}); text != p.text {
 					t.Errorf("%q, %v; want %q", text, err, p.text)
 				}
 			}
@@ -229,8 +247,8 @@ func FuzzRead(f *testing.F) {
 		if width > 0 {
 			px.Height = len(data) / int(width)
 		}
-		text, err := Read(px, Spot{Format: Formats()[int(format)%3]})
-		if (err == nil) != (text != "") || len(text) > MaxText {
+		text, err := Read(t.Context(), px, Spot{Format: Formats()[int(format)%3]})
+		if (err == nil) != (text != "") || plain(text) != nil {
 			t.Errorf("%q, %v", text, err)
 		}
 	})
@@ -242,7 +260,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(string(f), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Read(px, Spot{Format: f}); err != nil {
+				if _, err := Read(b.Context(), px, Spot{Format: f}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -253,7 +271,7 @@ func BenchmarkRead(b *testing.B) {
 		b.Run(string(f)+" that is not there", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := Read(bare, Spot{Format: f}); err == nil {
+				if _, err := Read(b.Context(), bare, Spot{Format: f}); err == nil {
 					b.Fatal("read")
 				}
 			}

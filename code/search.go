@@ -1,6 +1,19 @@
 package code
 
-import "image"
+import (
+	"context"
+	"image"
+)
+
+// MostSide is the longest side of a region that is searched, in pixels: no try,
+// after which reading can be ended, then takes long.
+const MostSide = 2048
+
+// mostCentres is how many centres of a QR code's corners may be seen at once.
+const mostCentres = 300
+
+// Large reports a region that is too large to be searched.
+func Large(r image.Rectangle) bool { return r.Dx() > MostSide || r.Dy() > MostSide }
 
 // mostEnlarged is the largest view that is looked at enlarged, in pixels: in it
 // a code with modules of two pixels is read.
@@ -10,17 +23,17 @@ const mostEnlarged = 1 << 17
 const mostSearched = 1 << 20
 
 // larger is for small modules.
-func (d *desk) larger(f Format) (string, bool) {
+func (d *desk) larger(ctx context.Context, f Format) (string, bool) {
 	if d.grey.w*d.grey.h > mostEnlarged {
 		return "", false
 	}
 	d.enlarge(image.Rect(0, 0, d.grey.w, d.grey.h))
-	return d.decode(f, &d.other)
+	return d.decode(ctx, f, &d.other)
 }
 
 // parts is for a Data Matrix that does not lie in the region's middle, where
 // the library begins to look for it.
-func (d *desk) parts(f Format) (string, bool) {
+func (d *desk) parts(ctx context.Context, f Format) (string, bool) {
 	if f != DataMatrix || d.grey.w*d.grey.h > mostSearched {
 		return "", false
 	}
@@ -29,7 +42,7 @@ func (d *desk) parts(f Format) (string, bool) {
 		for k := range 9 {
 			x, y := (d.grey.w-w)*(k%3)/2, (d.grey.h-h)*(k/3)/2
 			d.take(image.Rect(x, y, x+w, y+h))
-			if text, ok := d.decode(f, &d.other); ok {
+			if text, ok := d.decode(ctx, f, &d.other); ok {
 				return text, true
 			}
 		}

@@ -402,7 +402,7 @@ func BenchmarkVerdictDurable(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				k := &job{trigger: inspector.Trigger{Source: "free-run", At: at}, frame: f, held: true, judge: judge, out: out, done: make(chan struct{})}
+				k := &job{trigger: inspector.Trigger{Source: "free-run", At: at}, recipe: simulatedName, frame: f, held: true, judge: judge, out: out, done: make(chan struct{})}
 				begun := time.Now()
 				inferred <- k
 				asking.Go(func() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"maps"
@@ -8,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"inspector"
 	"inspector/code"
@@ -45,12 +45,19 @@ func (c boardCode) addFaults(f *faults) {
 	f.want(err == nil, "code.pattern", "%v", err)
 	ok := len(c.Region) == 0 || len(c.Region) == 4 && 0 <= c.Region[0] && c.Region[0] < c.Region[2] && 0 <= c.Region[1] && c.Region[1] < c.Region[3]
 	f.want(ok, "code.region", "%v; want left, top, right, bottom in pixels of the picture", c.Region)
+	f.want(!code.Large(c.coding("").spot.Region), "code.region", "%v: %v", c.Region, code.ErrLarge)
 }
 
-// inside reports a region that reaches beyond the golden picture, if there is one.
+// inside reports a region that reaches beyond the golden picture, if there is
+// one, and that it must be given, if the picture is large.
 func (c boardCode) inside(golden inspector.Pixels, from origin) error {
-	r := c.coding("").spot.Region
-	if len(golden.Data) == 0 || r.In(image.Rect(0, 0, golden.Width, golden.Height)) {
+	r, whole := c.coding("").spot.Region, image.Rect(0, 0, golden.Width, golden.Height)
+	switch {
+	case len(golden.Data) == 0:
+		return nil
+	case r.Empty() && code.Large(whole):
+		return from.fault("code.region", fmt.Errorf("it is required for pictures of %d x %d: %w", golden.Width, golden.Height, code.ErrLarge))
+	case r.In(whole):
 		return nil
 	}
 	return from.fault("code.region", fmt.Errorf("%v reaches beyond the golden picture of %d x %d", c.Region, golden.Width, golden.Height))
@@ -132,7 +139,7 @@ func list(codings []coding) string {
 
 // identify reads every spot where a recipe has its code, and gives the recipe
 // that is named there.
-func (j *judges) identify(px inspector.Pixels) (recipe string, r reading, err error) {
+func (j *judges) identify(ctx context.Context, px inspector.Pixels) (recipe string, r reading, err error) {
 	begun := time.Now()
 	seen := map[code.Spot]sighting{}
 	var all []coding
@@ -140,12 +147,16 @@ func (j *judges) identify(px inspector.Pixels) (recipe string, r reading, err er
 		c := j.codes[name]
 		all = append(all, c)
 		if _, ok := seen[c.spot]; !ok {
-			text, err := code.Read(px, c.spot)
+			text, err := code.Read(ctx, px, c.spot)
 			seen[c.spot] = sighting{text, err}
 		}
 	}
+	r.took = time.Since(begun)
+	if ctx.Err() != nil { // perhaps not all were read
+		return "", r, context.Cause(ctx)
+	}
 	c, text, err := named(all, seen)
-	r = reading{text: text, took: time.Since(begun)}
+	r.text = text
 	if err == nil {
 		r.serial, _ = c.serial(text)
 	}
@@ -155,12 +166,12 @@ func (j *judges) identify(px inspector.Pixels) (recipe string, r reading, err er
 // recognise reads the code on the board. If no recipe was asked for (p is nil),
 // the code names it: the place that is given must be left, also with an error.
 // A recipe without a code costs nothing. known is the serial that the asker gave.
-func (j *judges) recognise(p *place, known string, px inspector.Pixels) (*place, reading, error) {
+func (j *judges) recognise(ctx context.Context, p *place, known string, px inspector.Pixels) (*place, reading, error) {
 	var r reading
 	var err error
 	if p == nil {
 		var name string
-		if name, r, err = j.identify(px); err != nil {
+		if name, r, err = j.identify(ctx, px); err != nil {
 			return nil, r, err
 		}
 		taken, err := j.take(name)
@@ -169,23 +180,20 @@ func (j *judges) recognise(p *place, known string, px inspector.Pixels) (*place,
 		}
 		p = &taken
 	} else if c, ok := j.codes[p.name]; ok {
-		if r, err = c.verify(px); err != nil {
+		if r, err = c.verify(ctx, px); err != nil {
 			return p, r, err
 		}
 	}
-	switch {
-	case len(r.serial) > 200 || strings.ContainsFunc(r.serial, unicode.IsControl):
-		return p, r, fmt.Errorf("the serial %.80q in the code is longer than 200 bytes, or cannot be printed", r.serial)
-	case known != "" && r.serial != "" && known != r.serial:
+	if known != "" && r.serial != "" && known != r.serial {
 		return p, r, fmt.Errorf("the trigger says serial %q, and the code on the board %q", known, r.serial)
 	}
 	return p, r, nil
 }
 
 // verify reads the code of a board whose recipe is known.
-func (c coding) verify(px inspector.Pixels) (r reading, err error) {
+func (c coding) verify(ctx context.Context, px inspector.Pixels) (r reading, err error) {
 	begun := time.Now()
-	r.text, err = code.Read(px, c.spot)
+	r.text, err = code.Read(ctx, px, c.spot)
 	r.took = time.Since(begun)
 	if err != nil {
 		return r, err
@@ -198,9 +206,25 @@ func (c coding) verify(px inspector.Pixels) (r reading, err error) {
 	return r, nil
 }
 
-// recognise reads the code on the board, before the model sees it.
-func (l *line) recognise(j *job) error {
-	p, r, err := l.judges.recognise(j.place.Load(), j.trigger.Serial, j.frame.Pixels)
+// reads reports that recognise has a code to read.
+func (j *judges) reads(p *place) bool {
+	if p == nil {
+		return true
+	}
+	_, ok := j.codes[p.name]
+	return ok
+}
+
+// recognise reads the code on the board, before the model sees it, and no
+// longer than the takt limit allows.
+func (l *line) recognise(ctx context.Context, j *job) error {
+	p := j.place.Load()
+	if !j.deadline.IsZero() && l.judges.reads(p) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, j.deadline, l.late(j))
+		defer cancel()
+	}
+	p, r, err := l.judges.recognise(ctx, p, j.trigger.Serial, j.frame.Pixels)
 	if p != nil {
 		j.place.Store(p)
 	}

@@ -196,9 +196,9 @@ func TestNoCodeCostsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	px := grey()
+	px, ctx := grey(), t.Context()
 	if n := testing.AllocsPerRun(100, func() {
-		if _, r, err := j.recognise(&p, "S", px); err != nil || r != (reading{}) {
+		if _, r, err := j.recognise(ctx, &p, "S", px); err != nil || r != (reading{}) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 	}); n > 0 {
@@ -238,6 +238,7 @@ func TestCodeFaults(t *testing.T) {
 		"code: {format: qr, pattern: 'A)|(B'}":                               "code.pattern: error parsing regexp",
 		"code: {format: qr, pattern: A, region: [30, 2, 1, 40]}":             "code.region: [30 2 1 40]",
 		"code: {format: qr, pattern: A, region: [-1, 2, 30, 40]}":            "code.region",
+		"code: {format: qr, pattern: A, region: [0, 0, 2049, 30]}":           "code.region: [0 0 2049 30]: at most 2048 x 2048 pixels",
 		"code: {format: qr, pattern: A, region: [1, 2, 30]}":                 "code.region",
 		"code: {format: qr, pattern: A, regoin: [1, 2, 30]}":                 `p.yaml:1: unknown key "regoin"`,
 		"golden: a.png\ncode: qr":                                            `p.yaml:2: code: "qr" is not a group of keys`,

@@ -150,7 +150,7 @@ func (d *dispatcher) pair(f *job) {
 		d.free = false
 	case d.free && f.frame.Seq > 0:
 		f.trigger = inspector.Trigger{Source: "free-run", At: f.frame.At}
-		f.missed = missed
+		f.recipe, f.missed = d.judges.name(""), missed
 		d.queue = append(d.queue, f)
 	default:
 		f.release() // its trigger is settled, or there is none
@@ -172,10 +172,10 @@ func (d *dispatcher) overdue() []*job {
 // seat settles who judges the board: boards get their judge in their order, so
 // that a change of the model falls between two of them.
 func (l *line) seat(j *job) {
-	if j.place.Load() != nil || j.bad != nil || l.judges.name(j.trigger.Recipe) == byCode {
+	if j.place.Load() != nil || j.bad != nil || j.recipe == byCode {
 		return
 	}
-	p, err := l.judges.take(j.trigger.Recipe)
+	p, err := l.judges.take(j.recipe)
 	if err != nil {
 		j.bad = err
 		return
@@ -277,8 +277,8 @@ func (l *line) tick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			j := &job{trigger: inspector.Trigger{Source: "interval", At: time.Now()}, done: make(chan struct{})}
-			j.deadline = j.trigger.At.Add(l.judges.takt(j.trigger.Recipe, l.mode.Takt))
+			j := &job{trigger: inspector.Trigger{Source: "interval"}}
+			l.clock(j)
 			l.accept(ctx, j)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -11,11 +12,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"inspector"
 	"inspector/board"
+	"inspector/classify"
+	"inspector/store"
 	"inspector/web"
+	"inspector/workflow"
 )
 
 // drawnRecipes are recipes on the golden board of the simulated line.
@@ -112,6 +118,45 @@ func TestRecipeInForce(t *testing.T) {
 		t.Errorf("status %s", s.Recipe)
 	}
 	a.stop()
+}
+
+// A board is of the recipe that was in force when it was asked for, or came by
+// itself, whatever is in force when it gets its judge, or its verdict without one.
+func TestBoardKeepsItsRecipe(t *testing.T) {
+	j := stubJudges(t, stub{})
+	other := j.places[simulatedName]
+	other.name, j.recipes["other"] = "other", recipe{Takt: time.Hour}
+	j.places["other"] = other
+	if err := j.force.read(t.TempDir()); err != nil {
+		t.Fatal(err)
+	}
+	l, stop := benchLine(t, t.TempDir(), j, func(s *store.Store) workflow.Journal { return s })
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		if _, err := l.Trigger(ctx, inspector.Trigger{Source: "http"}); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	defer asking.Wait()
+	defer cancel()
+	<-l.more
+	asked, free := l.take()[0], &job{frame: inspector.NewFrame(1, time.Now(), grey(), nil), held: true}
+	d := &dispatcher{line: l, free: true}
+	d.pair(free)
+	if _, err := j.use(recipeChange{By: "Ada", To: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	for what, b := range map[string]*job{"asked for": asked, "free run": free} {
+		if i := l.inspection(b, classify.Unsure(errStopping)); i.Recipe != simulatedName {
+			t.Errorf("%s: without a judge it is of recipe %q", what, i.Recipe)
+		}
+		if l.seat(b); b.bad != nil || b.place.Load().name != simulatedName {
+			t.Errorf("%s: judged by %+v, %v", what, b.place.Load(), b.bad)
+		}
+		l.unseat(b)
+	}
 }
 
 // When the recipe in force is gone, no other takes its place: boards that ask

@@ -115,9 +115,10 @@ func openJudgesFor(ctx context.Context, c Config, golden string, copper classify
 // inspectFile judges one file. A file that cannot be read is unsure, and the
 // error says why.
 func inspectFile(ctx context.Context, judges *judges, station inspector.Station, recipe, name string) (inspector.Inspection, error) {
+	recipe = judges.name(recipe)
 	i := inspector.Inspection{
 		Station: station, Trigger: inspector.Trigger{Source: "file", At: time.Now()}, At: time.Now(), Still: name, Evidence: []inspector.Blob{},
-		Recipe: judges.name(recipe),
+		Recipe: recipe,
 	}
 	i.Model, i.Runtime = judges.now(recipe)
 	r, p, err := judgeFile(ctx, judges, &i, recipe, name)
@@ -133,7 +134,8 @@ func inspectFile(ctx context.Context, judges *judges, station inspector.Station,
 	return i, err
 }
 
-// judgeFile judges one file, and says in i by what recipe.
+// judgeFile judges one file by the recipe of that name, and says in i by which
+// one if it was by-code.
 func judgeFile(ctx context.Context, judges *judges, i *inspector.Inspection, recipe, name string) (r classify.Result, p inspector.Pixels, err error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -143,14 +145,14 @@ func judgeFile(ctx context.Context, judges *judges, i *inspector.Inspection, rec
 		return r, p, fmt.Errorf("%s: %w", name, err)
 	}
 	var at *place
-	if judges.name(recipe) != byCode {
+	if recipe != byCode {
 		taken, err := judges.take(recipe)
 		if err != nil {
 			return r, p, err
 		}
 		at = &taken
 	}
-	at, says, unclear := judges.recognise(at, "", p)
+	at, says, unclear := judges.recognise(ctx, at, "", p)
 	i.Code, i.Serial, i.Timings.Code = says.text, says.serial, says.took
 	if at == nil {
 		return classify.Unsure(unclear), p, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -92,15 +93,18 @@ func (j *judges) place(name string, g *judge) (place, error) {
 
 // take gives who judges the next board by the recipe; empty is the one in
 // force. The board holds the place until leave: a change of the model in
-// between does not concern it.
+// between does not concern it. By the codes on the boards, nobody judges.
 func (j *judges) take(recipe string) (place, error) {
-	if err := j.check(recipe); err != nil {
+	name := j.name(recipe)
+	if err := j.check(name); err != nil {
 		return place{}, err
 	}
-	name := j.name(recipe)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p := j.places[name]
+	if p.judge == nil {
+		return place{}, fmt.Errorf("recipe %s: nobody judges by it; name another", name)
+	}
 	p.held++
 	return p, nil
 }

@@ -57,6 +57,7 @@ const deciders = 32
 type job struct {
 	id       string // empty for boards that nobody triggered, until they are remembered
 	trigger  inspector.Trigger
+	recipe   string    // that the trigger names, or that was in force then; or by-code
 	deadline time.Time // zero: none
 	missed   uint64
 	since    time.Time             // of a pulled frame: the trigger it was pulled for, zero if none
@@ -126,7 +127,7 @@ func (l *line) recover(ctx context.Context) error {
 		return err
 	}
 	for _, t := range left {
-		j := &job{id: t.ID.String(), trigger: t.Trigger, done: make(chan struct{})}
+		j := &job{id: t.ID.String(), trigger: t.Trigger, recipe: l.judges.name(t.Trigger.Recipe), done: make(chan struct{})}
 		l.settle(ctx, j, classify.Unsure(errors.New("the appliance stopped before the verdict")))
 	}
 	if len(left) > 0 {
@@ -161,9 +162,7 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 			return l.recall(ctx, j.trigger, err)
 		}
 	}
-	j.trigger.At = time.Now()
-	j.deadline = j.trigger.At.Add(l.judges.takt(j.trigger.Recipe, l.mode.Takt))
-	j.done = make(chan struct{})
+	l.clock(j)
 	first, err := l.register(ctx, j)
 	if err != nil {
 		return inspector.Inspection{}, err
@@ -175,6 +174,14 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	case <-ctx.Done():
 		return inspector.Inspection{}, ctx.Err()
 	}
+}
+
+// clock says when the board was asked for, and so by which recipe it is judged
+// and until when: a change of the recipe in force does not concern it.
+func (l *line) clock(j *job) {
+	j.trigger.At, j.done = time.Now(), make(chan struct{})
+	j.recipe = l.judges.name(j.trigger.Recipe)
+	j.deadline = j.trigger.At.Add(l.judges.takt(j.recipe, l.mode.Takt))
 }
 
 // recall gives the answer that t was given before its recipe was removed; a

@@ -99,7 +99,8 @@ func (j *judges) check(recipe string) error {
 		if len(j.codes) > 0 {
 			known = append(known, byCode)
 		}
-		return &unknownRecipeError{name, recipe == "", known}
+		chosen, _ := j.force.last()
+		return &unknownRecipeError{name, name == chosen.To, known}
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (j *judges) checkTakt(most time.Duration) error {
 
 type unknownRecipeError struct {
 	name    string
-	inForce bool // nobody asked for it: it is the one in force
+	inForce bool // somebody chose it, and it was there then
 	known   []string
 }
 

@@ -111,13 +111,13 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 	}
 	i := inspector.Inspection{
 		ID: j.id, Station: l.station, Trigger: j.trigger, Seq: j.frame.Seq, At: j.frame.At, Missed: j.missed, Still: j.frame.Name, Serial: j.trigger.Serial,
-		Recipe: l.judges.name(j.trigger.Recipe), Verdict: r.Verdict, Reason: r.Reason, Score: r.Score, Defects: r.Defects, LeftOut: r.LeftOut, Lay: r.Lay,
+		Recipe: j.recipe, Verdict: r.Verdict, Reason: r.Reason, Score: r.Score, Defects: r.Defects, LeftOut: r.LeftOut, Lay: r.Lay,
 		Width: j.frame.Pixels.Width, Height: j.frame.Pixels.Height, Timings: r.Timings,
 	}
 	if p := j.place.Load(); p != nil {
 		i.Recipe, i.Model, i.Runtime = p.name, p.pkg.ID(), p.label()
 	} else { // nobody has judged it
-		i.Model, i.Runtime = l.judges.now(j.trigger.Recipe)
+		i.Model, i.Runtime = l.judges.now(j.recipe)
 	}
 	if c := j.code.Load(); c != nil {
 		i.Code, i.Serial, i.Timings.Code = c.text, cmp.Or(i.Serial, c.serial), c.took

@@ -21,7 +21,7 @@ func (l *line) prepare(ctx context.Context, from <-chan *job, to chan<- *job) er
 			from = j.trigger.At
 		}
 		j.waited = max(time.Since(from), 0)
-		if err := l.recognise(j); err != nil {
+		if err := l.recognise(ctx, j); err != nil {
 			return err
 		}
 		if j.judge, err = j.place.Load().of(j.frame.Name); err != nil {
