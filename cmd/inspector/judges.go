@@ -79,6 +79,9 @@ func (p place) of(still string) (*classify.Classifier, error) {
 func (j *judges) place(name string, g *judge) (place, error) {
 	r := j.recipes[name]
 	p := place{name: name, recipe: r, judge: g, judges: j}
+	if err := r.idle(g.pkg); err != nil {
+		return p, err
+	}
 	if r.drawn == nil && strings.Contains(r.Golden, "{name}") {
 		return p, nil
 	}
