@@ -129,3 +129,27 @@ func TestShelf(t *testing.T) {
 		t.Errorf("%v, %v", v, err)
 	}
 }
+
+// A version that is damaged is no good one in the list.
+func TestListTellsOfDamage(t *testing.T) {
+	folder := t.TempDir()
+	addModel(t, folder, "1.0.0", nil)
+	addModel(t, folder, "1.1.0", func(files map[string][]byte) { files["model.onnx"] = append(files["model.onnx"], 0) }, "model.onnx")
+	env := map[string]string{"INSPECTOR_MODEL_FOLDER": folder, "INSPECTOR_DATA": t.TempDir(), "INSPECTOR_WEB_LISTEN": "127.0.0.1:1"}
+	var out, errs bytes.Buffer
+	if code := command(t.Context(), []string{"model", "list"}, func(k string) string { return env[k] }, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &errs)
+	}
+	refused := func(version string) bool {
+		for line := range strings.Lines(out.String()) {
+			if strings.HasPrefix(line, "pcb") && strings.Contains(line, version) {
+				return strings.Contains(line, "refused: ") && strings.Contains(line, "model.onnx")
+			}
+		}
+		t.Errorf("no version %s", version)
+		return false
+	}
+	if refused("1.0.0") || !refused("1.1.0") {
+		t.Errorf("want 1.1.0 refused, and 1.0.0 not:\n%s", &out)
+	}
+}
