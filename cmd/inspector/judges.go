@@ -43,6 +43,7 @@ type judges struct {
 	force      recipeLog
 	codes      map[string]coding // of the recipes that have one
 	recipes    map[string]recipe
+	broken     map[string]bool      // recipes that have faults: nobody judges by them
 	simulation *simulation          // whose recipe is among them
 	refs       map[string]model.Ref // of each recipe
 	registry   *model.Registry

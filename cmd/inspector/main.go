@@ -176,14 +176,10 @@ func configCommand(ctx context.Context, args []string, env func(string) string, 
 		*file = f.Arg(0)
 	}
 	c, err := loadConfig(*file, env)
-	if err != nil {
+	if errors.Is(err, errNoConfig) {
 		return err
 	}
-	j, err := openJudges(ctx, c, nil)
-	if err == nil {
-		err = j.Close()
-	}
-	if err != nil {
+	if err = errors.Join(err, checkJudges(ctx, c)); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: no faults\n", *file)

@@ -88,6 +88,23 @@ func TestRecipesInUse(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, said)
 		}
 	}
+	env["INSPECTOR_LOG_LEVEL"], env["INSPECTOR_MODEL_NAME"], env["INSPECTOR_RECIPE"], env["INSPECTOR_MODEL_THREADS"] = "loud", "none", "nobody", "0"
+	if err := os.WriteFile(filepath.Join(dir, "takt.yaml"), []byte("golden: golden.jpg\ntakt: -2s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said = check()
+	for _, want := range []string{
+		`log.level: "loud"`, "model.threads: 0", "takt.yaml:2: takt: -2s is negative", `there is no recipe "nobody"`, "model.name: there is no model none", "model.yaml:2: model: there is no model lost",
+	} {
+		if strings.Count(said, want) != 1 {
+			t.Errorf("want %q once in\n%s", want, said)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "takt.yaml"), []byte("golden: golden.jpg\ntakt: 2s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clear(env)
+	env["INSPECTOR_RECIPES"], env["INSPECTOR_DATA"] = dir, t.TempDir()
 	env["INSPECTOR_TRIGGER_TAKT"] = "1s"
 	if said := check(); !strings.Contains(said, "takt.yaml:2: takt: 2s is longer than trigger.takt") {
 		t.Error(said)
@@ -151,5 +168,20 @@ func TestListTellsOfDamage(t *testing.T) {
 	}
 	if refused("1.0.0") || !refused("1.1.0") {
 		t.Errorf("want 1.1.0 refused, and 1.0.0 not:\n%s", &out)
+	}
+}
+
+// The recipe in force is one more thing that the configuration stands on.
+func TestCheckMissesTheRecipeInForce(t *testing.T) {
+	dir, data := drawnRecipes(t, "well"), t.TempDir()
+	err := os.WriteFile(filepath.Join(data, "recipes.json"), []byte(`{"changes": [{"by": "Ada", "from": "simulated", "to": "gone"}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"INSPECTOR_RECIPES": dir, "INSPECTOR_DATA": data}
+	var out bytes.Buffer
+	code := command(t.Context(), []string{"config", "check", "--config", "../../inspector.example.yaml"}, func(k string) string { return env[k] }, &out, &out)
+	if code != 1 || !strings.Contains(out.String(), `recipe "gone" is in force, and is not there any more`) {
+		t.Errorf("exit code %d: %s", code, &out)
 	}
 }
