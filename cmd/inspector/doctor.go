@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"inspector/camera"
@@ -29,7 +29,6 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		return err
 	}
 	sick := false
-	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, part := range []struct {
 		name  string
 		check func(context.Context, Config) (string, error)
@@ -37,14 +36,16 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream},
 	} {
 		words, err := part.check(ctx, c)
+		if ctx.Err() != nil {
+			return errInterrupted // what a part says now is no finding
+		}
 		state := "ok"
 		if err != nil {
 			state, words, sick = "FAULT", err.Error(), true
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", part.name, state, words)
-	}
-	if err := w.Flush(); err != nil {
-		return err
+		if _, err := fmt.Fprintf(stdout, "%-8s  %-5s  %s\n", part.name, state, words); err != nil {
+			return err
+		}
 	}
 	if sick {
 		return exit{code: 1}
@@ -141,10 +142,10 @@ func checkBroker(ctx context.Context, c Config) (string, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+			return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, cmp.Or(h.LastError, "it did not answer in 10 s"))
 		case <-tick.C:
 			if h.LastError != "" {
-				return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+				return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, cmp.Or(h.LastError, "it did not answer in 10 s"))
 			}
 		}
 	}

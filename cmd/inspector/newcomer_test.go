@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -183,5 +184,19 @@ func TestCheckMissesTheRecipeInForce(t *testing.T) {
 	code := command(t.Context(), []string{"config", "check", "--config", "../../inspector.example.yaml"}, func(k string) string { return env[k] }, &out, &out)
 	if code != 1 || !strings.Contains(out.String(), `recipe "gone" is in force, and is not there any more`) {
 		t.Errorf("exit code %d: %s", code, &out)
+	}
+}
+
+// Who interrupts reads that it was interrupted, and no finding that is none.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for _, args := range [][]string{{"config", "check", "--config", "../../inspector.example.yaml"}, {"doctor"}, {"run"}, {"inspect", "../../docs/page.png"}} {
+		var out, errs bytes.Buffer
+		env := map[string]string{"INSPECTOR_DATA": t.TempDir(), "INSPECTOR_WEB_LISTEN": "127.0.0.1:0", "INSPECTOR_MQTT_LISTEN": "127.0.0.1:0"}
+		code := command(ctx, args, func(k string) string { return env[k] }, &out, &errs)
+		if code == 0 || !strings.HasSuffix(errs.String(), "inspector: interrupted\n") || strings.Contains(out.String()+errs.String(), "cancel") || strings.Contains(out.String(), "FAULT") {
+			t.Errorf("%v: exit code %d\nstdout %s\nstderr %s", args, code, &out, &errs)
+		}
 	}
 }
