@@ -18,6 +18,7 @@ import (
 
 	"inspector/camera"
 	"inspector/notify"
+	"inspector/store"
 	"inspector/web"
 )
 
@@ -96,7 +97,11 @@ func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
 	defer cancel()
 	var s web.Status
 	o := order{config: c, address: c.address("")}
-	if err := o.ask(ctx, http.MethodGet, "/status", nil, &s); err != nil || s.Station != c.Station {
+	err := o.ask(ctx, http.MethodGet, "/status", nil, &s)
+	if err != nil && store.Held(c.Data) {
+		return fmt.Sprintf("%s is in use, and so is %s: by the running appliance, which says no more at %s (%v)", c.MQTT.Listen, c.Data, o.address, unanswered(err, 3)), nil
+	}
+	if err != nil || s.Station != c.Station {
 		return "", fmt.Errorf("%w; another program has that port: end it, or set mqtt.listen to another one", inUse)
 	}
 	for _, p := range s.Parts {
@@ -108,6 +113,14 @@ func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
 		}
 	}
 	return "", inUse
+}
+
+// unanswered is err in words, if it is that nobody answered within seconds.
+func unanswered(err error, seconds int) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("it did not answer in %d s", seconds)
+	}
+	return err
 }
 
 func checkBroker(ctx context.Context, c Config) (string, error) {
