@@ -92,9 +92,20 @@ func flock(dir string) (*os.File, error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another inspector has this directory open (%w): stop it, or give this one a data directory of its own", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("another appliance uses this directory (%w): stop it, or give this one a directory of its own (data)", err), f.Close())
 	}
 	return f, nil
+}
+
+// Held reports whether a process has the data directory open. It takes the
+// lock for a moment, so ask only where no appliance is about to start.
+func Held(dir string) bool {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	defer f.Close() // frees it
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
 }
 
 // connect opens the database, the writer first: it makes the file.

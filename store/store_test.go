@@ -461,11 +461,17 @@ func TestEvidenceStaysInside(t *testing.T) {
 func TestOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	if _, err := Open(t.Context(), dir, "aoi_1"); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "another inspector") {
+	if _, err := Open(t.Context(), dir, "aoi_1"); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "another appliance") {
 		t.Errorf("the directory was opened twice: %v", err)
+	}
+	if !Held(dir) {
+		t.Error("nobody holds the directory of a store that is open")
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if Held(dir) || Held(t.TempDir()) {
+		t.Error("somebody holds a directory that is closed")
 	}
 	if _, err := Open(t.Context(), dir, "aoi_2"); err == nil || !strings.Contains(err.Error(), `"aoi_1"`) {
 		t.Errorf("another device opened it: %v", err)

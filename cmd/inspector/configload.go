@@ -14,6 +14,9 @@ import (
 	"inspector"
 )
 
+// errNoConfig says that there is no configuration to find faults in.
+var errNoConfig = errors.New("configuration")
+
 // loadConfig gives the configuration, or every fault of it at once, each with
 // file and line where it has one.
 func loadConfig(file string, env func(string) string) (Config, error) {
@@ -23,9 +26,9 @@ func loadConfig(file string, env func(string) string) (Config, error) {
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			return c, fmt.Errorf("configuration %s does not exist; copy inspector.example.yaml there, or leave --config out for the defaults", file)
+			return c, fmt.Errorf("%w %s does not exist; copy inspector.example.yaml there, or leave --config out for the defaults", errNoConfig, file)
 		} else if err != nil {
-			return c, fmt.Errorf("configuration: %w", err)
+			return c, fmt.Errorf("%w: %w", errNoConfig, err)
 		}
 		from, errs = decodeYAML(file, text, &c, "inspector.example.yaml lists all")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +14,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"inspector/camera"
 	"inspector/notify"
+	"inspector/store"
 	"inspector/web"
 )
 
@@ -29,7 +30,6 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		return err
 	}
 	sick := false
-	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	for _, part := range []struct {
 		name  string
 		check func(context.Context, Config) (string, error)
@@ -37,14 +37,16 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream},
 	} {
 		words, err := part.check(ctx, c)
+		if ctx.Err() != nil {
+			return errInterrupted // what a part says now is no finding
+		}
 		state := "ok"
 		if err != nil {
 			state, words, sick = "FAULT", err.Error(), true
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", part.name, state, words)
-	}
-	if err := w.Flush(); err != nil {
-		return err
+		if _, err := fmt.Fprintf(stdout, "%-8s  %-5s  %s\n", part.name, state, words); err != nil {
+			return err
+		}
 	}
 	if sick {
 		return exit{code: 1}
@@ -95,7 +97,11 @@ func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
 	defer cancel()
 	var s web.Status
 	o := order{config: c, address: c.address("")}
-	if err := o.ask(ctx, http.MethodGet, "/status", nil, &s); err != nil || s.Station != c.Station {
+	err := o.ask(ctx, http.MethodGet, "/status", nil, &s)
+	if err != nil && store.Held(c.Data) {
+		return fmt.Sprintf("%s is in use, and so is %s: by the running appliance, which says no more at %s (%v)", c.MQTT.Listen, c.Data, o.address, unanswered(err, 3)), nil
+	}
+	if err != nil || s.Station != c.Station {
 		return "", fmt.Errorf("%w; another program has that port: end it, or set mqtt.listen to another one", inUse)
 	}
 	for _, p := range s.Parts {
@@ -107,6 +113,14 @@ func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
 		}
 	}
 	return "", inUse
+}
+
+// unanswered is err in words, if it is that nobody answered within seconds.
+func unanswered(err error, seconds int) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("it did not answer in %d s", seconds)
+	}
+	return err
 }
 
 func checkBroker(ctx context.Context, c Config) (string, error) {
@@ -141,10 +155,10 @@ func checkBroker(ctx context.Context, c Config) (string, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+			return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, cmp.Or(h.LastError, "it did not answer in 10 s"))
 		case <-tick.C:
 			if h.LastError != "" {
-				return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, h.LastError)
+				return "", fmt.Errorf("%s: %s; check mqtt.broker, user and password", c.MQTT.Broker, cmp.Or(h.LastError, "it did not answer in 10 s"))
 			}
 		}
 	}

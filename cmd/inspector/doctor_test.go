@@ -10,7 +10,8 @@ import (
 // Beside the appliance that runs by its configuration the doctor finds nothing
 // wrong with its broker's port; another program there is a fault.
 func TestDoctorBesideTheAppliance(t *testing.T) {
-	a := startAppliance(t, t.TempDir())
+	data := t.TempDir()
+	a := startAppliance(t, data)
 	a.until("the broker is there", func() bool { return a.part("broker").State == "ok" })
 	ask := func(more ...string) string {
 		var out bytes.Buffer
@@ -24,6 +25,7 @@ func TestDoctorBesideTheAppliance(t *testing.T) {
 		`^broker +ok +the running appliance's broker listens on 127\.0\.0\.1:`: nil,
 		`^broker +FAULT .*another program has that port`:                       {"INSPECTOR_STATION_DEVICE=other"},
 		`^broker +FAULT .*in use.*another program`:                             {"INSPECTOR_WEB_LISTEN=127.0.0.1:1"},
+		`^broker +ok .*by the running appliance, which says no more`:           {"INSPECTOR_WEB_LISTEN=127.0.0.1:1", "INSPECTOR_DATA=" + data},
 	} {
 		if have := ask(more...); !regexp.MustCompile(want).MatchString(have) {
 			t.Errorf("%v: %q; want %s", more, have, want)

@@ -130,6 +130,24 @@ func TestCannotStart(t *testing.T) {
 	}
 }
 
+// A second appliance on the same data says so before it loads a model, even one
+// that is not there.
+func TestSecondAppliance(t *testing.T) {
+	dir := t.TempDir()
+	a := startAppliance(t, dir)
+	env := []string{"INSPECTOR_DATA=" + dir, "INSPECTOR_WEB_LISTEN=" + strings.TrimPrefix(a.page, "http://"), "INSPECTOR_MODEL_NAME=unknown"}
+	out, err := program(t, env, "run").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "another appliance uses this directory") || strings.Contains(string(out), "unknown") {
+		t.Errorf("%v: %s", err, out)
+	}
+	env = []string{"INSPECTOR_DATA=" + t.TempDir(), "INSPECTOR_WEB_LISTEN=" + strings.TrimPrefix(a.page, "http://"), "INSPECTOR_MQTT_LISTEN=127.0.0.1:" + a.broker, "INSPECTOR_MODEL_NAME=unknown"}
+	out, err = program(t, env, "run").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "web.listen: ") || !strings.Contains(string(out), "mqtt.listen: ") || strings.Contains(string(out), "unknown") {
+		t.Errorf("%v: %s", err, out)
+	}
+	a.stop()
+}
+
 // A full disk holds the line, which says so; what was accepted stays, and the
 // line goes on once there is room.
 func TestFullDisk(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,7 +35,9 @@ func healthcheckCommand(ctx context.Context, args []string, stdout, stderr io.Wr
 		return exit{2, fmt.Errorf("healthcheck: %q is not an address: %w", address, err)}
 	}
 	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("healthcheck: %s did not answer in 3 s; is the machine overloaded?", address)
+	} else if err != nil {
 		return fmt.Errorf("healthcheck: %w; is the appliance running, and is web.listen that address?", err)
 	}
 	defer answer.Body.Close()

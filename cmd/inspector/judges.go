@@ -44,6 +44,7 @@ type judges struct {
 	force      recipeLog
 	codes      map[string]coding // of the recipes that have one
 	recipes    map[string]recipe
+	broken     map[string]bool      // recipes that have faults: nobody judges by them
 	simulation *simulation          // whose recipe is among them
 	refs       map[string]model.Ref // of each recipe
 	registry   *model.Registry
@@ -80,6 +81,9 @@ func (p place) of(still string) (*classify.Classifier, error) {
 func (j *judges) place(name string, g *judge) (place, error) {
 	r := j.recipes[name]
 	p := place{name: name, recipe: r, judge: g, judges: j}
+	if err := r.idle(g.pkg); err != nil {
+		return p, err
+	}
 	if r.drawn == nil && strings.Contains(r.Golden, "{name}") {
 		return p, nil
 	}

@@ -108,7 +108,8 @@ func (l lesson) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	proposed, e := best(seen)
+	r.Model = seen.model
+	proposed, e := best(seen.examples)
 	l.report(proposed, e)
 	return l.write(r, proposed, e)
 }
@@ -154,16 +155,24 @@ func (l lesson) golden(ctx context.Context, files []string) (classify.Learned, e
 // learning is the recipe that judges while a recipe is learnt.
 const learning = "learning"
 
+// marks are what a version of a model, NAME@VERSION, said of the examples.
+type marks struct {
+	examples
+	model string
+}
+
 // score judges the examples. A board that is not judged is unsure whatever the
 // limits, and is told of.
-func (l lesson) score(ctx context.Context, r recipe, good []string) (x examples, err error) {
+func (l lesson) score(ctx context.Context, r recipe, good []string) (x marks, err error) {
 	r.Limits = &limits{Fail: .999, Pass: .001}
 	judges, err := openJudges(ctx, l.config, map[string]recipe{learning: r})
 	if err != nil {
 		return x, err
 	}
 	defer judges.Close()
-	c, err := judges.places[learning].of("")
+	at := judges.places[learning]
+	x.model = at.pkg.Name + "@" + at.pkg.Version
+	c, err := at.of("")
 	if err != nil {
 		return x, err
 	}
@@ -226,6 +235,7 @@ func (l lesson) write(r recipe, p proposal, e expectation) error {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "# Learnt by inspector recipe learn from %d good and %d bad stills. Expected of boards like them:\n", len(l.good), len(l.bad))
 	fmt.Fprintf(&text, "# false calls %s, escapes %s.\n", share(e.falseCalls, e.good), share(e.escapes, e.bad))
+	fmt.Fprintln(&text, "# The limits are of scores of this version of the model: learn again before another one judges.")
 	text.Write(body)
 	part := l.file + ".part"
 	if err := os.WriteFile(part, text.Bytes(), 0o666); err != nil {

@@ -39,7 +39,7 @@ func TestLearnRecipe(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, said)
 		}
 	}
-	if r, err := readRecipe(file); err != nil || r.Limits == nil || r.Golden != filepath.Join(recipes, "drawn.golden.png") {
+	if r, err := readRecipe(file); err != nil || r.Limits == nil || r.Model != "pcb@"+shippedModel(t).Version || r.Golden != filepath.Join(recipes, "drawn.golden.png") {
 		t.Errorf("wrote %+v, %v", r, err)
 	}
 	do(0, "inspect", "--recipe", "drawn", filepath.Join(good, "board001.png"))

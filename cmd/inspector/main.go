@@ -102,11 +102,22 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 	case errors.As(err, &code) && code.err == nil:
 		return code.code
 	}
-	fmt.Fprintln(stderr, "inspector:", err)
+	fmt.Fprintln(stderr, "inspector:", interrupted(ctx, err))
 	if code.code != 0 {
 		return code.code
 	}
 	return 1
+}
+
+// errInterrupted stands for whatever ended because the program was told to.
+var errInterrupted = errors.New("interrupted")
+
+// interrupted is err in the words of somebody who has pressed Ctrl-C.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errInterrupted
+	}
+	return err
 }
 
 // helpWanted reports whether the flags ask for help.
@@ -176,14 +187,10 @@ func configCommand(ctx context.Context, args []string, env func(string) string, 
 		*file = f.Arg(0)
 	}
 	c, err := loadConfig(*file, env)
-	if err != nil {
+	if errors.Is(err, errNoConfig) {
 		return err
 	}
-	j, err := openJudges(ctx, c, nil)
-	if err == nil {
-		err = j.Close()
-	}
-	if err != nil {
+	if err = errors.Join(err, checkJudges(ctx, c)); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: no faults\n", *file)

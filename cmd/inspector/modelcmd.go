@@ -240,6 +240,10 @@ func (o order) list(ctx context.Context, stdout io.Writer) error {
 	if o.asJSON {
 		return json.NewEncoder(stdout).Encode(all)
 	}
+	damaged, err := o.damaged(all.Models)
+	if err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "MODEL\tVERSION\tALIAS")
 	for _, m := range all.Models {
@@ -250,6 +254,9 @@ func (o order) list(ctx context.Context, stdout io.Writer) error {
 			}
 			if v == m.Shadow {
 				is = append(is, model.Shadow)
+			}
+			if why := damaged[model.Ref{Name: m.Name, At: v}]; why != nil {
+				is = append(is, "refused: "+strings.ReplaceAll(why.Error(), "\n", "; "))
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\n", m.Name, v, strings.Join(is, ", "))
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -88,6 +89,23 @@ func TestRecipesInUse(t *testing.T) {
 			t.Errorf("want %q in\n%s", want, said)
 		}
 	}
+	env["INSPECTOR_LOG_LEVEL"], env["INSPECTOR_MODEL_NAME"], env["INSPECTOR_RECIPE"], env["INSPECTOR_MODEL_THREADS"] = "loud", "none", "nobody", "0"
+	if err := os.WriteFile(filepath.Join(dir, "takt.yaml"), []byte("golden: golden.jpg\ntakt: -2s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said = check()
+	for _, want := range []string{
+		`log.level: "loud"`, "model.threads: 0", "takt.yaml:2: takt: -2s is negative", `there is no recipe "nobody"`, "model.name: there is no model none", "model.yaml:2: model: there is no model lost",
+	} {
+		if strings.Count(said, want) != 1 {
+			t.Errorf("want %q once in\n%s", want, said)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "takt.yaml"), []byte("golden: golden.jpg\ntakt: 2s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	clear(env)
+	env["INSPECTOR_RECIPES"], env["INSPECTOR_DATA"] = dir, t.TempDir()
 	env["INSPECTOR_TRIGGER_TAKT"] = "1s"
 	if said := check(); !strings.Contains(said, "takt.yaml:2: takt: 2s is longer than trigger.takt") {
 		t.Error(said)
@@ -127,5 +145,58 @@ func TestShelf(t *testing.T) {
 	addModel(t, folder, "0.9.0", nil) // a model of the folder hides the program's of that name
 	if v, err := r.Versions("pcb"); err != nil || !slices.Equal(v, []string{"0.9.0"}) {
 		t.Errorf("%v, %v", v, err)
+	}
+}
+
+// A version that is damaged is no good one in the list.
+func TestListTellsOfDamage(t *testing.T) {
+	folder := t.TempDir()
+	addModel(t, folder, "1.0.0", nil)
+	addModel(t, folder, "1.1.0", func(files map[string][]byte) { files["model.onnx"] = append(files["model.onnx"], 0) }, "model.onnx")
+	env := map[string]string{"INSPECTOR_MODEL_FOLDER": folder, "INSPECTOR_DATA": t.TempDir(), "INSPECTOR_WEB_LISTEN": "127.0.0.1:1"}
+	var out, errs bytes.Buffer
+	if code := command(t.Context(), []string{"model", "list"}, func(k string) string { return env[k] }, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &errs)
+	}
+	refused := func(version string) bool {
+		for line := range strings.Lines(out.String()) {
+			if strings.HasPrefix(line, "pcb") && strings.Contains(line, version) {
+				return strings.Contains(line, "refused: ") && strings.Contains(line, "model.onnx")
+			}
+		}
+		t.Errorf("no version %s", version)
+		return false
+	}
+	if refused("1.0.0") || !refused("1.1.0") {
+		t.Errorf("want 1.1.0 refused, and 1.0.0 not:\n%s", &out)
+	}
+}
+
+// The recipe in force is one more thing that the configuration stands on.
+func TestCheckMissesTheRecipeInForce(t *testing.T) {
+	dir, data := drawnRecipes(t, "well"), t.TempDir()
+	err := os.WriteFile(filepath.Join(data, "recipes.json"), []byte(`{"changes": [{"by": "Ada", "from": "simulated", "to": "gone"}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"INSPECTOR_RECIPES": dir, "INSPECTOR_DATA": data}
+	var out bytes.Buffer
+	code := command(t.Context(), []string{"config", "check", "--config", "../../inspector.example.yaml"}, func(k string) string { return env[k] }, &out, &out)
+	if code != 1 || !strings.Contains(out.String(), `recipe "gone" is in force, and is not there any more`) {
+		t.Errorf("exit code %d: %s", code, &out)
+	}
+}
+
+// Who interrupts reads that it was interrupted, and no finding that is none.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for _, args := range [][]string{{"config", "check", "--config", "../../inspector.example.yaml"}, {"doctor"}, {"run"}, {"inspect", "../../docs/page.png"}} {
+		var out, errs bytes.Buffer
+		env := map[string]string{"INSPECTOR_DATA": t.TempDir(), "INSPECTOR_WEB_LISTEN": "127.0.0.1:0", "INSPECTOR_MQTT_LISTEN": "127.0.0.1:0"}
+		code := command(ctx, args, func(k string) string { return env[k] }, &out, &errs)
+		if code == 0 || !strings.HasSuffix(errs.String(), "inspector: interrupted\n") || strings.Contains(out.String()+errs.String(), "cancel") || strings.Contains(out.String(), "FAULT") {
+			t.Errorf("%v: exit code %d\nstdout %s\nstderr %s", args, code, &out, &errs)
+		}
 	}
 }

@@ -18,9 +18,9 @@ import (
 // configuration. If the version in production may not judge, the one before it
 // does, and health says so.
 func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judges, err error) {
-	j, err := readJudges(c, given)
-	if err != nil {
-		return nil, err
+	j, wrong := readJudges(c, given)
+	if j.registry == nil {
+		return nil, wrong
 	}
 	found, failed := map[string]*judge{}, map[string]error{}
 	defer func() {
@@ -40,16 +40,19 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 		return found[key], failed[key]
 	}
 	j.places, j.beside = map[string]place{}, map[string]place{}
-	var faults []error
-	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
+	faults, told := []error{wrong}, map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(j.refs)) {
 		g, err := j.first(open, j.refs[name])
 		if err != nil {
-			faults = append(faults, j.unmodelled(name, err))
-		} else if j.places[name], err = j.place(name, g); err != nil {
-			faults = append(faults, err)
+			err = j.unmodelled(name, err)
+		} else if !j.broken[name] {
+			j.places[name], err = j.place(name, g)
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if err != nil && !told[err.Error()] {
+			faults, told[err.Error()] = append(faults, err), true
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -58,39 +61,25 @@ func openJudges(ctx context.Context, c Config, given map[string]recipe) (_ *judg
 	return j, j.firstShadows(ctx, open)
 }
 
-// readJudges reads recipes and registry, without any model.
+// readJudges reads recipes and registry, without any model. With an error it
+// gives what could be read; the registry is nil if there is none.
 func readJudges(c Config, given map[string]recipe) (*judges, error) {
 	simulated := newSimulation(c.Simulated)
-	j := &judges{recipe: c.Recipe, simulation: simulated, recipes: map[string]recipe{simulatedName: simulated.recipe()}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, folder: c.Model.Folder}
+	j := &judges{recipe: c.Recipe, simulation: simulated, recipes: map[string]recipe{simulatedName: simulated.recipe()}, broken: map[string]bool{}, codes: map[string]coding{}, refs: map[string]model.Ref{}, refused: map[model.Ref]error{}, folder: c.Model.Folder}
 	maps.Copy(j.recipes, given)
+	var faults []error
 	if c.Recipes != "" {
-		if err := j.readRecipes(c.Recipes); err != nil {
-			return nil, err
-		}
+		faults = append(faults, j.readRecipes(c.Recipes))
 	}
 	for name, r := range j.recipes {
 		if r.Code != nil {
 			j.codes[name] = r.Code.coding(name)
 		}
 	}
-	if err := errors.Join(j.check(j.recipe), j.checkTakt(c.Trigger.Takt), j.force.read(c.Data)); err != nil {
-		return nil, err
-	}
-	usual, err := model.ParseRef(c.Model.Name)
-	if err != nil {
-		return nil, err
-	}
-	for name, r := range j.recipes {
-		j.refs[name] = usual
-		if r.Model != "" {
-			if j.refs[name], err = model.ParseRef(r.Model); err != nil {
-				return nil, r.fault(name, "model", err)
-			}
-		}
-	}
+	faults = append(faults, j.check(j.recipe), j.checkTakt(c.Trigger.Takt), j.force.read(c.Data), j.refer(c.Model.Name))
 	trust, err := model.ParseTrust(c.Model.TrustedKeys)
 	if err != nil {
-		return nil, fmt.Errorf("model.trusted_keys: %w", err)
+		return j, errors.Join(append(faults, fmt.Errorf("model.trusted_keys: %w", err))...)
 	}
 	j.open = func(ctx context.Context, name, version string) (*judge, error) {
 		p, err := j.registry.Load(name, version, trust)
@@ -100,7 +89,31 @@ func readJudges(c Config, given map[string]recipe) (*judges, error) {
 		return openProven(ctx, j.registry, p, c.Model, j.shortest(name, c.Trigger.Takt))
 	}
 	j.registry, err = openRegistry(c)
-	return j, err
+	return j, errors.Join(append(faults, err)...)
+}
+
+// refer reads which model each recipe names; usual is that of those that name none.
+func (j *judges) refer(usual string) error {
+	var faults []error
+	common, err := model.ParseRef(usual)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("model.name: %w", err))
+	}
+	for _, name := range slices.Sorted(maps.Keys(j.recipes)) {
+		r := j.recipes[name]
+		if r.Model == "" {
+			if err == nil {
+				j.refs[name] = common
+			}
+			continue
+		}
+		if ref, err := model.ParseRef(r.Model); err != nil {
+			faults = append(faults, r.fault(name, "model", err))
+		} else {
+			j.refs[name] = ref
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // shortest is the shortest takt limit of the recipes that name the model.
@@ -162,7 +175,7 @@ func (j *judges) unmodelled(name string, err error) error {
 		err = fmt.Errorf("there is no model %s %s, only %s; put it there with inspector model add, or name another: %w", ref.Name, where, strings.Join(all, ", "), err)
 	}
 	if r.Model == "" {
-		return fmt.Errorf("recipe %s: model.name: %w", name, err)
+		return fmt.Errorf("model.name: %w", err)
 	}
 	return r.fault(name, "model", err)
 }

@@ -95,15 +95,16 @@ func readRecipe(file string) (r recipe, err error) {
 	if err != nil {
 		return r, fmt.Errorf("recipe: %w", err)
 	}
-	if r, err = parseRecipe(file, text); err != nil {
-		return r, fmt.Errorf("recipe: %w", err)
-	}
+	r, err = parseRecipe(file, text)
 	for _, picture := range append([]*string{&r.Golden, &r.Tolerance}, pointers(r.Goldens)...) {
 		if *picture != "" && !filepath.IsAbs(*picture) {
 			*picture = filepath.Join(filepath.Dir(file), *picture)
 		}
 	}
 	r.Copper = cmp.Or(r.Copper, classify.Dark)
+	if err != nil {
+		return r, fmt.Errorf("recipe: %w", err)
+	}
 	return r, nil
 }
 

@@ -67,6 +67,21 @@ func TestRecipeIsRead(t *testing.T) {
 	}
 }
 
+// Another fault of a recipe makes no picture beside it missing.
+func TestRecipeWithAFaultFindsItsPictures(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "d.yaml")
+	for name, text := range map[string]string{file: "golden: g.png\ncode: {format: qr}\n", filepath.Join(dir, "g.png"): ""} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := readRecipe(file)
+	if err == nil || r.missing() != nil {
+		t.Errorf("%v; and missing %v", err, r.missing())
+	}
+}
+
 // A recipe's takt replaces the line's, and cannot exceed it.
 func TestRecipeTakt(t *testing.T) {
 	j := &judges{recipe: "slow", recipes: map[string]recipe{"slow": {}, "quick": {Takt: time.Second}}}

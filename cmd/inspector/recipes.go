@@ -30,8 +30,9 @@ func (j *judges) readRecipes(dir string) error {
 		if name == byCode {
 			err = fmt.Errorf("recipe %q: the name is taken: it has the codes on the boards say; give it another", file)
 		}
-		errs = append(errs, err, r.missing())
-		j.recipes[name] = r
+		err = errors.Join(err, r.missing())
+		errs = append(errs, err)
+		j.recipes[name], j.broken[name] = r, err != nil
 	}
 	return errors.Join(errs...)
 }

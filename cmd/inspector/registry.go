@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -65,4 +66,30 @@ func (b *backend) Disagreements(_ context.Context, limit int) ([]web.Disagreemen
 func (b *backend) DisagreementPicture(_ context.Context, id string) ([]byte, error) {
 	picture, err := b.store.Aside(id, "jpg")
 	return picture, meaning(err)
+}
+
+// damaged says which versions could not be loaded, and why: their manifests,
+// hashes, shapes and signatures are looked at, and no runtime is asked. Of an
+// appliance at an address of its own nobody knows here.
+func (o order) damaged(all []web.Model) (map[model.Ref]error, error) {
+	out := map[model.Ref]error{}
+	if o.address != o.config.address("") {
+		return out, nil
+	}
+	trust, err := model.ParseTrust(o.config.Model.TrustedKeys)
+	if err != nil {
+		return nil, fmt.Errorf("model.trusted_keys: %w", err)
+	}
+	r, err := openRegistry(o.config)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range all {
+		for _, v := range m.Versions {
+			if _, err := r.Load(m.Name, v, trust); err != nil {
+				out[model.Ref{Name: m.Name, At: v}] = err
+			}
+		}
+	}
+	return out, nil
 }

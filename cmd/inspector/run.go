@@ -91,17 +91,21 @@ func (a *works) close() (err error) {
 	return err
 }
 
-// open opens what is on this machine: the models and the disk.
+// open opens what is on this machine: the disk and the models. A second
+// appliance ends before it loads and proves any.
 func (a *works) open(ctx context.Context) (err error) {
+	if a.disk, err = store.Open(ctx, a.config.Data, a.config.Station.Device); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.disk.Close)
+	if err := a.config.vacant(); err != nil {
+		return err
+	}
 	if a.judges, err = openJudges(ctx, a.config, nil); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.judges.Close)
 	a.judges.tell(a.config, a.log)
-	if a.disk, err = store.Open(ctx, a.config.Data, a.config.Station.Device); err != nil {
-		return err
-	}
-	a.closers = append(a.closers, a.disk.Close)
 	if err := a.judges.settle(); err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -35,6 +37,26 @@ func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
 		case <-time.After(2 * time.Second):
 		}
 	}
+}
+
+// vacant reports ports that cannot be listened on. Nobody listens yet: who
+// connected would wait for an answer until the models are proven.
+func (c Config) vacant() error {
+	ports := [][2]string{{"web.listen", c.Web.Listen}}
+	if c.MQTT.Broker == "embedded" {
+		ports = append(ports, [2]string{"mqtt.listen", c.MQTT.Listen})
+	}
+	var errs []error
+	for _, p := range ports {
+		l, err := net.Listen("tcp", p[1])
+		if err == nil {
+			err = l.Close()
+		} else {
+			err = fmt.Errorf("%s: %w; end the program that has it (ss -ltnp names it), or set %s to another address of this machine", p[0], err, p[0])
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // openMessaging gives the client, and the embedded broker if it is wanted,
