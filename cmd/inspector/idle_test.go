@@ -32,7 +32,8 @@ func TestIdleKeys(t *testing.T) {
 		var have []string
 		if err := r.idle(g.pkg); err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
-				have = append(have, line[:strings.Index(line, ": it means nothing to mine/1.0.0")])
+				key, _, _ := strings.Cut(line, ": it means nothing to mine/1.0.0")
+				have = append(have, key)
 			}
 			if _, placed := j.place("p", g); placed == nil || placed.Error() != err.Error() {
 				t.Errorf("%q is put in place: %v", c.text, placed)
