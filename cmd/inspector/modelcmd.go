@@ -206,19 +206,29 @@ func (o order) carryOut(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// here changes the data directory of an appliance that is stopped, which the
-// store's lock proves. The version proves itself all the same.
+// here changes the data directory of an appliance that is stopped. The version
+// proves itself all the same.
 func (o order) here(ctx context.Context, stopped error) (web.ModelChange, error) {
-	disk, err := store.Open(ctx, o.config.Data, o.config.Station.Device)
-	if err != nil {
-		return web.ModelChange{}, fmt.Errorf("%w; and its data directory cannot be changed: %w (if it runs, name its --address)", stopped, err)
-	}
-	j, err := readJudges(o.config, nil)
 	var done model.Change
-	if err == nil {
+	err := whileStopped(ctx, o.config, stopped, func(j *judges) (err error) {
 		done, err = j.change(ctx, o.change)
+		return err
+	})
+	return told(done), err
+}
+
+// whileStopped changes the data directory of an appliance that cannot be
+// reached; the store's lock proves that it is stopped.
+func whileStopped(ctx context.Context, c Config, unreached error, change func(*judges) error) error {
+	disk, err := store.Open(ctx, c.Data, c.Station.Device)
+	if err != nil {
+		return fmt.Errorf("%w; and its data directory cannot be changed: %w (if it runs, name its --address)", unreached, err)
 	}
-	return told(done), errors.Join(err, disk.Close())
+	j, err := readJudges(c, nil)
+	if err == nil {
+		err = change(j)
+	}
+	return errors.Join(err, disk.Close())
 }
 
 // list prints versions, aliases and the newest changes.

@@ -15,7 +15,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"inspector/store"
 	"inspector/web"
 )
 
@@ -123,19 +122,14 @@ func (o choice) carryOut(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-// here changes the data directory of an appliance that is stopped, which the
-// store's lock proves.
+// here changes the data directory of an appliance that is stopped.
 func (o choice) here(ctx context.Context, stopped error) (web.RecipeChange, error) {
-	disk, err := store.Open(ctx, o.config.Data, o.config.Station.Device)
-	if err != nil {
-		return web.RecipeChange{}, fmt.Errorf("%w; and its data directory cannot be changed: %w (if it runs, name its --address)", stopped, err)
-	}
-	j, err := readJudges(o.config, nil)
 	var done recipeChange
-	if err == nil {
+	err := whileStopped(ctx, o.config, stopped, func(j *judges) (err error) {
 		done, err = j.use(o.change)
-	}
-	return web.RecipeChange(done), errors.Join(err, disk.Close())
+		return err
+	})
+	return web.RecipeChange(done), err
 }
 
 // list prints the recipes and the newest changes.
