@@ -73,6 +73,9 @@ func evalCommand(ctx context.Context, args []string, env func(string) string, st
 	case o.workers < 1:
 		return exit{2, fmt.Errorf("eval: --workers %d; want at least 1", o.workers)}
 	}
+	if _, err := toneOf(o.copper, ""); err != nil {
+		return err
+	}
 	e, err := openEvaluation(ctx, o, env)
 	if err != nil {
 		return exit{2, err}

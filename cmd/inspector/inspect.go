@@ -40,11 +40,18 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 	if f.NArg() == 0 {
 		return exit{2, errors.New("inspect: name at least one picture")}
 	}
+	if err := noFolders(f.Args()); err != nil {
+		return err
+	}
+	tone, err := toneOf(*copper, classify.Dark)
+	if err != nil {
+		return err
+	}
 	c, err := loadConfig(*file, env)
 	if err != nil {
 		return exit{2, err}
 	}
-	judges, err := openJudgesFor(ctx, c, *golden, classify.Tone(*copper))
+	judges, err := openJudgesFor(ctx, c, *golden, tone)
 	if err != nil {
 		return exit{2, err}
 	}
