@@ -34,7 +34,7 @@ func learnCommand(ctx context.Context, args []string, env func(string) string, s
 	config := f.String("config", "", "configuration `file`; empty: the defaults")
 	good := f.String("good", "", "`folder` of stills of good boards (required)")
 	bad := f.String("bad", "", "`folder` of stills of boards with defects")
-	copper := f.String("copper", "dark", "copper is the `dark` or bright part of the picture")
+	copper := f.String("copper", "dark", "how copper looks beside laminate, a `tone`: dark or bright")
 	force := f.Bool("force", false, "write over a recipe that is there")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: inspector recipe learn --good FOLDER [--bad FOLDER] RECIPE.yaml\nMakes a golden board of good stills, proposes limits from good and bad ones, and writes a recipe.")

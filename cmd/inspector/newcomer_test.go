@@ -18,12 +18,15 @@ import (
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"run", "--help"}, {"inspect", "-h"}, {"recipe", "--help"}, {"recipe", "-h"}, {"recipe", "list", "--help"}, {"recipe", "use", "--help"},
-		{"recipe", "learn", "--help"}, {"recipe", "example", "-h"}, {"config", "--help"}, {"config", "check", "-h"}, {"config", "-help"}, {"model", "--help"}, {"eval", "--help"}, {"doctor", "--help"},
+		{"recipe", "learn", "--help"}, {"recipe", "example", "-h"}, {"config", "--help"}, {"config", "check", "-h"}, {"config", "-help"}, {"model", "--help"}, {"model", "list", "--help"}, {"model", "promote", "-h"}, {"model", "rollback", "-h"}, {"model", "shadow", "-h"}, {"model", "disagreements", "-h"}, {"eval", "--help"}, {"doctor", "--help"},
 	} {
 		var out, errs bytes.Buffer
 		code := command(t.Context(), args, noEnvironment, &out, &errs)
 		if code != 0 || !strings.Contains(out.String(), "inspector ") || errs.Len() > 0 {
 			t.Errorf("%v: exit code %d\nstdout %s\nstderr %s", args, code, &out, &errs)
+		}
+		if args[0] == "model" && len(args) == 3 && !strings.HasPrefix(out.String(), "usage: inspector model "+args[1]+" ") {
+			t.Errorf("%v: want its own usage first\n%s", args, &out)
 		}
 	}
 	for _, args := range [][]string{{"recipe"}, {"recipe", "forget"}, {"config"}, {"config", "mend"}, {"inspect", "--", "--help"}} {
