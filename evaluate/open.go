@@ -40,7 +40,9 @@ type Options struct {
 // file that is named is there. A fault is a *DataError.
 func Open(path string, o Options) (Dataset, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return Dataset{}, fmt.Errorf("data set: there is no folder or file %s; name where the boards are", path)
+	} else if err != nil {
 		return Dataset{}, fmt.Errorf("data set: %w", err)
 	}
 	if o.Format == "" {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,7 @@ func ParseManifest(name string, data []byte) (Manifest, error) {
 	case errors.As(err, &types):
 		for _, text := range types.Errors {
 			e.add(lineOf(text))
+			e.Faults[len(e.Faults)-1].Text = inWords(e.Faults[len(e.Faults)-1].Text)
 		}
 	case errors.Is(err, io.EOF):
 		e.add(1, "the file is empty; see models/README for what it must say")
@@ -99,7 +101,9 @@ func ParseManifest(name string, data []byte) (Manifest, error) {
 		}
 	})
 	if len(e.Faults) > 0 {
-		slices.SortStableFunc(e.Faults, func(a, b Fault) int { return a.Line - b.Line })
+		slices.SortStableFunc(e.Faults, func(a, b Fault) int { // an unknown key may be why another is missing
+			return cmp.Or(b.unknown()-a.unknown(), a.Line-b.Line)
+		})
 		return m, e
 	}
 	return m, nil

@@ -187,8 +187,8 @@ func TestAllFaultsAtOnce(t *testing.T) {
 		have = append(have, strings.TrimSpace(line))
 	}
 	want := []string{
-		`m.yaml:1: name: "Board Model"`, `m.yaml:2: version: "1.0"`, `m.yaml:3: field colour not found`, `m.yaml:4: task: "guess"`,
-		`m.yaml:6: sha256: "abc"`, `m.yaml:7: licence: missing`, `m.yaml:10: inputs.0.layout: "NCWH"`, "m.yaml:11: cannot unmarshal !!str `many` into int",
+		`m.yaml:3: unknown key "colour"`, `m.yaml:1: name: "Board Model"`, `m.yaml:2: version: "1.0"`, `m.yaml:4: task: "guess"`,
+		`m.yaml:6: sha256: "abc"`, `m.yaml:7: licence: missing`, `m.yaml:10: inputs.0.layout: "NCWH"`, `m.yaml:11: "many" is not a whole number`,
 		`m.yaml:12: inputs.0.height: -3`, `m.yaml:14: inputs.0.mean: 2 numbers`, `m.yaml:15: inputs.0.scale: [0]`, `m.yaml:16: outputs: 0 of them`,
 		`m.yaml:17: decode.activation: "relu"`, `m.yaml:17: decode.stride`, `m.yaml:18: labels.2: "a"`, `m.yaml:19: good: "c"`, `m.yaml:20: thresholds: fail 0.2 and pass 0.3`,
 	}
@@ -208,7 +208,7 @@ func TestManifestOddities(t *testing.T) {
 		"two documents":       {"labels:", "---\nlabels:", "more than one document"},
 		"not YAML":            {"labels: [", "labels: [[", "did not find expected"},
 		"a key twice":         {"version: 1.0.0", "version: 1.0.0\nname: x", "already defined"},
-		"a list":              {string(good), "- a\n", "cannot unmarshal"},
+		"a list":              {string(good), "- a\n", "a list is not a group of keys"},
 		"softmax of cells":    {"activation: none", "activation: softmax", "decode.activation"},
 		"stride":              {"stride: 8", "stride: 7", "does not divide"},
 		"no overlap":          {"nms: 0.3", "nms: 0", "decode.nms"},
@@ -216,13 +216,13 @@ func TestManifestOddities(t *testing.T) {
 		"good of a detection": {"labels:", "good: extra\nlabels:", "for classification"},
 		"binarised colour":    {"colour: grey", "colour: rgb", "needs colour: grey"},
 		"scale not a number":  {"scale: [0.00392156862745098]", "scale: [.nan]", "finite"},
-		"metric not a number": {"escapes: 0", "escapes: few", "cannot unmarshal"},
+		"metric not a number": {"escapes: 0", "escapes: few", `"few" is not a number`},
 		"threshold of one":    {"fail: 0.5", "fail: 1", "fail 1"},
 		"unknown fit":         {"colour: grey", "fit: squeeze, colour: grey", "inputs.0.fit"},
 		"overlap of nothing":  {"colour: grey", "overlap: 8, colour: grey", "for fit: tiles"},
 		"overlap too large":   {"colour: grey", "fit: tiles, overlap: 40, colour: grey", "0 to 32 pixels"},
 		"pad of nothing":      {"colour: grey", "pad: 0, colour: grey", "for fit: letterbox"},
-		"pad beyond":          {"colour: grey", "fit: letterbox, pad: 300, colour: grey", "cannot unmarshal"},
+		"pad beyond":          {"colour: grey", "fit: letterbox, pad: 300, colour: grey", `"300" is not a whole number from 0 to 255`},
 		"bytes with a mean":   {"colour: grey", "type: uint8, colour: grey", "takes samples as they are"},
 		"unknown type":        {"colour: grey", "type: float16, colour: grey", "float32 or uint8"},
 		"a form too many":     {"stride: 8", "stride: 8, form: boxes", "cells or yolo"},

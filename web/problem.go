@@ -38,9 +38,9 @@ func diagnose(err error) *problem {
 		return bad(http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes", tooBig.Limit),
 			"the request is larger than %d bytes", tooBig.Limit)
 	case errors.Is(err, ErrNotFound):
-		return bad(http.StatusNotFound, "check the address; GET the list to see what there is", "%v", err)
+		return bad(http.StatusNotFound, "ask for one that there is: GET lists them", "%v", err)
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrUnchanged):
-		return bad(http.StatusConflict, "look how it stands now; nothing was changed", "%v", err)
+		return bad(http.StatusConflict, "look how it stands now", "%v", err)
 	case errors.Is(err, ErrPicture):
 		return bad(http.StatusUnprocessableEntity, "send one whole JPEG or PNG picture, as the camera gave it", "%v", err)
 	case errors.Is(err, ErrRefused):

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"inspector/model"
@@ -21,6 +23,18 @@ func (e *changeError) Unwrap() error { return e.why }
 
 // Permanent tells whoever retries not to.
 func (*changeError) Permanent() bool { return true }
+
+// A noModelError says that no model has that name.
+type noModelError struct {
+	name  string
+	known []string
+}
+
+func (e *noModelError) Error() string {
+	return fmt.Sprintf("there is no model %s; there are %s", e.name, strings.Join(e.known, ", "))
+}
+
+func (*noModelError) Unwrap() error { return fs.ErrNotExist }
 
 // A refusedError says why a candidate was refused; who judged before goes on.
 type refusedError struct {
@@ -88,7 +102,10 @@ func (j *judges) unshadowed(c model.Change) []model.Change {
 
 // meant completes the change with the versions before and after it.
 func (j *judges) meant(ref model.Ref, c model.Change) (model.Change, error) {
-	var err error
+	names, err := j.registry.Names()
+	if err == nil && !slices.Contains(names, c.Model) {
+		return c, &changeError{&noModelError{c.Model, names}}
+	}
 	if c.From, err = j.registry.Resolve(ref); err != nil {
 		return c, &changeError{err}
 	}

@@ -45,7 +45,7 @@ func (o *evalOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.runtime, "runtime", "", "auto, onnxruntime, onnx-go or remote; empty: the configuration's")
 	f.StringVar(&o.variant, "variant", "", "fp32 or int8; empty: the configuration's")
 	f.StringVar(&o.recipe, "recipe", "", "`name` of a recipe of the configuration, or a recipe's file: its limits, golden board and copper; empty: the model's limits")
-	f.StringVar(&o.copper, "copper", "", "copper is the `dark` or bright part of the picture; empty: as the recipe says, else dark")
+	f.StringVar(&o.copper, "copper", "", "how copper looks beside laminate, a `tone`: dark or bright; empty: as the recipe says, else dark")
 	f.IntVar(&o.workers, "workers", runtime.NumCPU(), "boards judged at a time")
 	f.BoolVar(&o.json, "json", false, "one JSON object instead of tables")
 	f.StringVar(&o.csv, "csv", "", "write a line per board to this `file`")
@@ -72,6 +72,9 @@ func evalCommand(ctx context.Context, args []string, env func(string) string, st
 		return exit{2, errors.New("eval: name the data set with --data DIR")}
 	case o.workers < 1:
 		return exit{2, fmt.Errorf("eval: --workers %d; want at least 1", o.workers)}
+	}
+	if _, err := toneOf(o.copper, ""); err != nil {
+		return err
 	}
 	e, err := openEvaluation(ctx, o, env)
 	if err != nil {

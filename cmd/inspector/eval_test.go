@@ -295,7 +295,7 @@ func TestEvalByRecipe(t *testing.T) {
 		t.Errorf("exit %d, %s; want the one golden board once", code, stdout)
 	}
 	code, _, stderr = eval(t, "--data", boards, "--recipe", recipe, "--copper", "green")
-	if code != 2 || !strings.Contains(stderr, `not "green"`) {
+	if code != 2 || !strings.Contains(stderr, `--copper: "green" is unknown`) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
@@ -316,7 +316,7 @@ func TestEvalFaults(t *testing.T) {
 		"no data":           {nil, "name the data set with --data"},
 		"an argument":       {[]string{dir}, "eval takes no"},
 		"no worker":         {[]string{"--data", dir, "--workers", "0"}, "want at least 1"},
-		"no such folder":    {[]string{"--data", dir + "x"}, "no such file"},
+		"no such folder":    {[]string{"--data", dir + "x"}, "there is no folder or file " + dir + "x"},
 		"no such model":     {[]string{"--data", dir, "--model", "other@1.0.0"}, "other/1.0.0"},
 		"no such runtime":   {[]string{"--data", dir, "--runtime", "abacus"}, `model.runtime: "abacus" is unknown`},
 		"no such format":    {[]string{"--data", dir, "--format", "tar"}, "want deeppcb, coco, yolo or folders"},
@@ -324,7 +324,7 @@ func TestEvalFaults(t *testing.T) {
 		"broken rename":     {[]string{"--data", dir, "--rename", "open"}, "want OLD=NEW"},
 		"strange classes":   {[]string{"--data", dir, "--rename", "open=a,short=b,mousebite=c,spur=d,copper=e,pin-hole=f"}, "name equals with --rename OLD=NEW"},
 		"no golden board":   {[]string{"--data", noGoldens}, "the recipe must give the picture of a good one"},
-		"no golden at all":  {[]string{"--data", noGoldens, "--golden", "bad/x.png", "--goldens-as-good", "--limit", "1", "--copper", "red"}, `not "red"`},
+		"no golden at all":  {[]string{"--data", noGoldens, "--golden", "bad/x.png", "--goldens-as-good", "--limit", "1", "--copper", "red"}, `"red" is unknown`},
 		"nothing as good":   {[]string{"--data", noGoldens, "--goldens-as-good"}, "say where they are with --golden"},
 		"page in no folder": {[]string{"--data", dir, "--html", filepath.Join(dir, "none", "x.html")}, "no such file"},
 	} {

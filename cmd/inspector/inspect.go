@@ -28,7 +28,7 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 	file := f.String("config", "", "configuration `file`; empty: the defaults")
 	recipeName := f.String("recipe", "", "`name` of the recipe; empty: the one in force")
 	golden := f.String("golden", "", "`picture` of a known-good board, instead of a recipe's; {name} stands for the still's name up to its last _")
-	copper := f.String("copper", "dark", "with --golden: copper is the `dark` or bright part of the picture")
+	copper := f.String("copper", "dark", "with --golden: how copper looks beside laminate, a `tone`: dark or bright")
 	asJSON := f.Bool("json", false, "one JSON object a line")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: inspector inspect [flags] IMAGE...\nJudges files. Exit code 0: all pass, 1: some fail or unsure, 2: error.")
@@ -40,11 +40,18 @@ func inspectCommand(ctx context.Context, args []string, env func(string) string,
 	if f.NArg() == 0 {
 		return exit{2, errors.New("inspect: name at least one picture")}
 	}
+	if err := noFolders(f.Args()); err != nil {
+		return err
+	}
+	tone, err := toneOf(*copper, classify.Dark)
+	if err != nil {
+		return err
+	}
 	c, err := loadConfig(*file, env)
 	if err != nil {
 		return exit{2, err}
 	}
-	judges, err := openJudgesFor(ctx, c, *golden, classify.Tone(*copper))
+	judges, err := openJudgesFor(ctx, c, *golden, tone)
 	if err != nil {
 		return exit{2, err}
 	}

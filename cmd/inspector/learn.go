@@ -34,7 +34,7 @@ func learnCommand(ctx context.Context, args []string, env func(string) string, s
 	config := f.String("config", "", "configuration `file`; empty: the defaults")
 	good := f.String("good", "", "`folder` of stills of good boards (required)")
 	bad := f.String("bad", "", "`folder` of stills of boards with defects")
-	copper := f.String("copper", "dark", "copper is the `dark` or bright part of the picture")
+	copper := f.String("copper", "dark", "how copper looks beside laminate, a `tone`: dark or bright")
 	force := f.Bool("force", false, "write over a recipe that is there")
 	f.Usage = func() {
 		fmt.Fprintln(stderr, "usage: inspector recipe learn --good FOLDER [--bad FOLDER] RECIPE.yaml\nMakes a golden board of good stills, proposes limits from good and bad ones, and writes a recipe.")
@@ -49,38 +49,24 @@ func learnCommand(ctx context.Context, args []string, env func(string) string, s
 	if _, err := os.Stat(f.Arg(0)); err == nil && !*force {
 		return exit{2, fmt.Errorf("recipe learn: %s is there already; --force writes over it", f.Arg(0))}
 	}
-	l := lesson{copper: classify.Tone(*copper), file: f.Arg(0), stdout: stdout}
+	l := lesson{file: f.Arg(0), stdout: stdout}
 	var err error
+	if l.copper, err = toneOf(*copper, classify.Dark); err != nil {
+		return err
+	}
 	if l.config, err = loadConfig(*config, env); err != nil {
 		return exit{2, err}
 	}
 	l.config.Recipes, l.config.Recipe = "", learning // others' faults are not ours
-	if l.good, err = pictures(*good); err != nil {
+	if l.good, err = pictures("--good", *good); err != nil {
 		return exit{2, err}
 	}
 	if *bad != "" {
-		if l.bad, err = pictures(*bad); err != nil {
+		if l.bad, err = pictures("--bad", *bad); err != nil {
 			return exit{2, err}
 		}
 	}
 	return l.learn(ctx)
-}
-
-// pictures are the files of a folder that look like stills, in order.
-func pictures(dir string) (files []string, err error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("stills: %w", err)
-	}
-	for _, e := range entries {
-		if ext := strings.ToLower(filepath.Ext(e.Name())); !e.IsDir() && slices.Contains([]string{".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}, ext) {
-			files = append(files, filepath.Join(dir, e.Name()))
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("stills: no pictures in %s", dir)
-	}
-	return files, nil
 }
 
 // learn makes golden board, limits and recipe. Half of the good boards make

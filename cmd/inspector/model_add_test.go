@@ -110,7 +110,7 @@ func TestModelAddRefuses(t *testing.T) {
 	}{
 		"no command":    {nil, 2, "usage: inspector model"},
 		"no file":       {[]string{"inspect"}, 2, "name an ONNX file"},
-		"not there":     {[]string{"inspect", filepath.Join(dir, "none.onnx")}, 2, "no such file"},
+		"not there":     {[]string{"inspect", filepath.Join(dir, "none.onnx")}, 2, "there is no file"},
 		"two files":     {[]string{"inspect", good, cut}, 2, "one file at a time"},
 		"cut off":       {[]string{"inspect", cut}, 2, "copy it again"},
 		"2 GB":          {[]string{"inspect", large}, 2, "2147483648 bytes"},

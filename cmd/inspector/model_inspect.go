@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -121,9 +122,16 @@ func flagsAround(f *flag.FlagSet, args []string, stderr io.Writer) (names []stri
 
 // look reads an ONNX file and finds out what it can. Size is WxH or empty.
 func look(file, size string) (*sight, error) {
+	if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", file)
+	} else if err != nil {
+		return nil, err
+	} else if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder; name the ONNX file in it", file)
+	}
 	onnx, err := model.ReadFile(os.DirFS(filepath.Dir(file)), filepath.Base(file))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	g, err := model.ReadGraph(onnx)
 	if err != nil {

@@ -32,6 +32,15 @@ const modelUsage = `usage: inspector model inspect FILE.onnx
 A running appliance is asked to do it, between two boards. Of one that is stopped the data directory is changed.
 `
 
+// modelHelp says what each command about versions does.
+var modelHelp = map[string]string{
+	"list":          "usage: inspector model list [flags]\nLists the versions of each model, which one judges, which are refused, and who decided that.\n",
+	"promote":       "usage: inspector model promote [flags] NAME@VERSION\nLets the version judge from the next board on, once it has proven itself. Exit code 0: done, 1: refused, and nothing was changed, 2: error.\n",
+	"rollback":      "usage: inspector model rollback [flags] NAME\nLets the version that judged before do so again from the next board on. Exit code 0: done, 1: refused, and nothing was changed, 2: error.\n",
+	"shadow":        "usage: inspector model shadow [flags] NAME@VERSION\n       inspector model shadow [flags] --off NAME\nLets the version judge the same boards beside the one in production, and decide nothing. Exit code 0: done, 1: refused, and nothing was changed, 2: error.\n",
+	"disagreements": "usage: inspector model disagreements [flags]\nLists the newest boards of which the shadow thinks otherwise than production. It needs a running appliance.\n",
+}
+
 // An order is what somebody asks of the models.
 type order struct {
 	config  Config
@@ -69,7 +78,7 @@ func modelCommand(ctx context.Context, args []string, env func(string) string, s
 func parseOrder(action string, args []string, env func(string) string, stderr io.Writer) (order, error) {
 	o := order{change: model.Change{Alias: model.Production, Back: action == "rollback"}}
 	f := flag.NewFlagSet("model "+action, flag.ContinueOnError)
-	f.Usage = func() { fmt.Fprint(stderr, modelUsage); f.PrintDefaults() }
+	f.Usage = func() { fmt.Fprint(stderr, modelHelp[action]); f.PrintDefaults() }
 	file := f.String("config", "", "configuration `file`; empty: the defaults")
 	f.StringVar(&o.address, "address", "", "`URL` of the running appliance; empty: web.url, or web.listen of the configuration")
 	off := new(bool)

@@ -18,12 +18,15 @@ import (
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{
 		{"--help"}, {"help"}, {"run", "--help"}, {"inspect", "-h"}, {"recipe", "--help"}, {"recipe", "-h"}, {"recipe", "list", "--help"}, {"recipe", "use", "--help"},
-		{"recipe", "learn", "--help"}, {"recipe", "example", "-h"}, {"config", "--help"}, {"config", "check", "-h"}, {"config", "-help"}, {"model", "--help"}, {"eval", "--help"}, {"doctor", "--help"},
+		{"recipe", "learn", "--help"}, {"recipe", "example", "-h"}, {"config", "--help"}, {"config", "check", "-h"}, {"config", "-help"}, {"model", "--help"}, {"model", "list", "--help"}, {"model", "promote", "-h"}, {"model", "rollback", "-h"}, {"model", "shadow", "-h"}, {"model", "disagreements", "-h"}, {"eval", "--help"}, {"doctor", "--help"},
 	} {
 		var out, errs bytes.Buffer
 		code := command(t.Context(), args, noEnvironment, &out, &errs)
 		if code != 0 || !strings.Contains(out.String(), "inspector ") || errs.Len() > 0 {
 			t.Errorf("%v: exit code %d\nstdout %s\nstderr %s", args, code, &out, &errs)
+		}
+		if args[0] == "model" && len(args) == 3 && !strings.HasPrefix(out.String(), "usage: inspector model "+args[1]+" ") {
+			t.Errorf("%v: want its own usage first\n%s", args, &out)
 		}
 	}
 	for _, args := range [][]string{{"recipe"}, {"recipe", "forget"}, {"config"}, {"config", "mend"}, {"inspect", "--", "--help"}} {
@@ -197,6 +200,41 @@ func TestInterrupted(t *testing.T) {
 		code := command(ctx, args, func(k string) string { return env[k] }, &out, &errs)
 		if code == 0 || !strings.HasSuffix(errs.String(), "inspector: interrupted\n") || strings.Contains(out.String()+errs.String(), "cancel") || strings.Contains(out.String(), "FAULT") {
 			t.Errorf("%v: exit code %d\nstdout %s\nstderr %s", args, code, &out, &errs)
+		}
+	}
+}
+
+// What is wrong on the command line is said with the flag, the whole name and
+// what to do.
+func TestWordsOfWrongFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "r.yaml")
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "stills", "good"), 0o777), os.WriteFile(filepath.Join(dir, "stills", "good", "a.png"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	lost, stills := filepath.Join(dir, "lost"), filepath.Join(dir, "stills")
+	env := map[string]string{"INSPECTOR_DATA": filepath.Join(dir, "data"), "INSPECTOR_WEB_LISTEN": "127.0.0.1:1"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"model", "inspect", lost + ".onnx"}, "there is no file " + lost + ".onnx"},
+		{[]string{"model", "inspect", dir}, dir + " is a folder; name the ONNX file in it"},
+		{[]string{"model", "promote", "--by", "Ada", "nope@1.0.0"}, "there is no model nope; there are pcb"},
+		{[]string{"inspect", "--golden", "g.png", "--copper", "shiny", "a.png"}, `--copper: "shiny" is unknown; want dark or bright`},
+		{[]string{"eval", "--data", dir, "--copper", "shiny"}, `--copper: "shiny" is unknown; want dark or bright`},
+		{[]string{"recipe", "learn", "--copper", "shiny", "--good", dir, file}, `--copper: "shiny" is unknown; want dark or bright`},
+		{[]string{"recipe", "learn", "--good", lost, file}, "--good: there is no folder " + lost + "; name one with stills, or draw some"},
+		{[]string{"recipe", "learn", "--good", stills, file}, "--good: no pictures in " + stills + "; there are some in " + filepath.Join(stills, "good")},
+		{[]string{"recipe", "learn", "--good", filepath.Join(stills, "good"), "--bad", lost, file}, "--bad: there is no folder " + lost},
+		{[]string{"eval", "--data", lost}, "there is no folder or file " + lost},
+		{[]string{"inspect", dir}, dir + " is a folder; name its pictures: " + filepath.Join(dir, "*.png")},
+		{[]string{"inspect", "--golden", filepath.Join(dir, "g.png"), "a.png"}, "there is no picture " + filepath.Join(dir, "g.png")},
+	} {
+		var out, errs bytes.Buffer
+		code := command(t.Context(), c.args, func(k string) string { return env[k] }, &out, &errs)
+		if code == 0 || strings.Count(errs.String(), c.want) != 1 {
+			t.Errorf("%v: exit code %d: %s; want once %s", c.args, code, &errs, c.want)
 		}
 	}
 }
