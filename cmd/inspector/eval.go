@@ -40,7 +40,7 @@ func (o *evalOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.rename, "rename", "", "classes of the data set that the model calls otherwise: `OLD=NEW,...`")
 	f.IntVar(&o.limit, "limit", 0, "judge at most `N` boards, evenly spread over the data set; 0: all")
 	f.StringVar(&o.config, "config", "", "configuration `file`; empty: the defaults")
-	f.StringVar(&o.model, "model", "", "`NAME` or NAME@VERSION; empty: the configuration's")
+	f.StringVar(&o.model, "model", "", "`NAME` or NAME@VERSION; empty: the recipe's, or the configuration's")
 	f.StringVar(&o.models, "models", "", "`folder` of models; empty: the configuration's")
 	f.StringVar(&o.runtime, "runtime", "", "auto, onnxruntime, onnx-go or remote; empty: the configuration's")
 	f.StringVar(&o.variant, "variant", "", "fp32 or int8; empty: the configuration's")

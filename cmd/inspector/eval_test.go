@@ -397,6 +397,29 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// The model is the recipe's, unless another one is asked for.
+func TestEvalTakesTheRecipesModel(t *testing.T) {
+	folder := t.TempDir()
+	addModel(t, folder, "1.0.0", nil)
+	addModel(t, folder, "1.1.0", nil)
+	file := filepath.Join(folder, "r.yaml")
+	if err := os.WriteFile(file, []byte("model: pcb@1.0.0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[string]string{"": "1.0.0", "pcb@1.1.0": "1.1.0"} {
+		e, err := openEvaluation(t.Context(), evalOptions{recipe: file, models: folder, model: asked, workers: 1, runtime: "onnx-go"}, func(string) string { return "" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.pkg.Version != want {
+			t.Errorf("%q: %s judges; want %s", asked, e.pkg.ID(), want)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Boards are judged as the line judges them by the same recipe, its aligning,
 // regions and sizes included.
 func TestEvalJudgesByTheWholeRecipe(t *testing.T) {
@@ -409,8 +432,12 @@ func TestEvalJudgesByTheWholeRecipe(t *testing.T) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		r, name, err := evalOptions{recipe: file}.recipeIn("")
+		if err != nil || name != "r" {
+			t.Fatal(name, err)
+		}
 		e := evaluation{pkg: shippedModel(t)}
-		if err := e.useRecipe(evalOptions{recipe: file}, ""); err != nil {
+		if err := e.judgeBy(r, evalOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		s := e.settings

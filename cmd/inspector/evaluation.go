@@ -49,11 +49,18 @@ func openEvaluation(ctx context.Context, o evalOptions, env func(string) string)
 	if err != nil {
 		return nil, err
 	}
-	e := &evaluation{}
+	r, name, err := o.recipeIn(c.Recipes)
+	if err != nil {
+		return nil, err
+	}
+	if o.model == "" {
+		c.Model.Name = cmp.Or(r.Model, c.Model.Name)
+	}
+	e := &evaluation{recipe: name}
 	if e.pkg, err = inForce(c); err != nil {
 		return nil, err
 	}
-	if err := e.useRecipe(o, c.Recipes); err != nil {
+	if err := e.judgeBy(r, o); err != nil {
 		return nil, err
 	}
 	for range o.workers {
@@ -71,26 +78,29 @@ func openEvaluation(ctx context.Context, o evalOptions, env func(string) string)
 	return e, nil
 }
 
-// useRecipe judges by the recipe that was named, as the line does, else by the
-// limits of the model.
-func (e *evaluation) useRecipe(o evalOptions, folder string) (err error) {
-	var r recipe
-	if o.recipe != "" {
-		file := o.recipe
-		if ext := filepath.Ext(file); ext != ".yaml" && ext != ".yml" {
-			if folder == "" {
-				return fmt.Errorf("eval: --recipe %s: the configuration names no folder of recipes; name it with --config or INSPECTOR_RECIPES, or give the recipe's file", o.recipe)
-			}
-			file = filepath.Join(folder, file+".yaml")
+// recipeIn reads the recipe that was named, with its name; an empty one if none
+// was.
+func (o evalOptions) recipeIn(folder string) (r recipe, name string, err error) {
+	if o.recipe == "" {
+		return r, "", nil
+	}
+	file := o.recipe
+	if ext := filepath.Ext(file); ext != ".yaml" && ext != ".yml" {
+		if folder == "" {
+			return r, "", fmt.Errorf("eval: --recipe %s: the configuration names no folder of recipes; name it with --config or INSPECTOR_RECIPES, or give the recipe's file", o.recipe)
 		}
-		if r, err = readRecipe(file); err != nil {
+		file = filepath.Join(folder, file+".yaml")
+	}
+	r, err = readRecipe(file)
+	return r, strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), err
+}
+
+// judgeBy judges by the recipe, as the line does, and by the limits of the model
+// where it has none.
+func (e *evaluation) judgeBy(r recipe, o evalOptions) (err error) {
+	if r.Golden != "" {
+		if e.golden, err = filepath.Abs(r.Golden); err != nil {
 			return err
-		}
-		e.recipe = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
-		if r.Golden != "" {
-			if e.golden, err = filepath.Abs(r.Golden); err != nil {
-				return err
-			}
 		}
 	}
 	if e.settings, err = r.settings(cmp.Or(e.recipe, "eval"), inspector.Pixels{}); err != nil {

@@ -176,6 +176,7 @@ func TestPromoteUnderLoad(t *testing.T) {
 	sending.Wait()
 	all := a.all()
 	slices.SortFunc(all, func(x, y web.Record) int { return cmp.Compare(x.Seq, y.Seq) })
+	all = all[:len(all)-3] // of the newest, one may be with a judge while the next is done
 	var path []string
 	for n, r := range all {
 		version := strings.TrimPrefix(r.Model[:strings.IndexByte(r.Model, '@')], "pcb/")

@@ -143,7 +143,7 @@ func (s *shadow) disagreements(limit int) ([]web.Disagreement, error) {
 		return nil, err
 	}
 	var out []web.Disagreement
-	for _, id := range ids[:min(limit, len(ids))] {
+	for _, id := range ids[:min(limit, s.keep, len(ids))] { // the next may be there for a moment
 		about, err := s.store.Aside(id, "json")
 		if errors.Is(err, store.ErrNotFound) {
 			continue // a newer one took its place meanwhile
