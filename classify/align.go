@@ -57,6 +57,7 @@ type layers struct {
 	at     []int32
 	v      []float32
 	warped []byte
+	differ []byte
 }
 
 // newAligner returns an aligner for pictures like golden, which has one

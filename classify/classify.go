@@ -184,6 +184,9 @@ func (c *Classifier) judge(out *Output) Result {
 		return Unsure(err)
 	}
 	verdict, reason, worst := c.limits.decideWithout(scored, gone, c.decode.cells)
+	if doubt := out.lie.doubt(out.width, out.height); doubt != "" && verdict == inspector.Pass {
+		verdict, reason = inspector.Unsure, doubt
+	}
 	r := Result{Verdict: verdict, Reason: reason, Score: worst.Score, LeftOut: gone.count(), Lay: out.lie.registration(out.width, out.height)}
 	for _, d := range scored {
 		if c.limits.rank(d) > passes {

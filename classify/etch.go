@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"bytes"
 	"fmt"
 	"image"
 	"math/bits"
@@ -20,18 +21,12 @@ type etched struct {
 	copper int // pixels of it
 }
 
-// breadth is what is left of a gap or a trace, at least, pixels: as much as a
-// model is sure to see if it is not there.
-const breadth = 3
-
 // etchings are px, a plate, with copper narrower and wider by up to most pixels
 // at each edge: the first is the narrowest, the middle one is px itself.
 //
 // Copper grows and shrinks pixel by pixel from its edge on, nearest first, and
 // only where that neither joins nor parts anything (homotopic thickening and
-// thinning). Gaps and traces of which less than breadth would be left stay as
-// they are. So where a board has closed a gap or lost a trace, the difference is
-// that of its golden board, or breadth.
+// thinning): of a gap or a trace that would vanish a pixel is left.
 func etchings(px inspector.Pixels, most int) ([]etched, error) {
 	out := make([]etched, 2*most+1)
 	out[most] = etched{px: px}
@@ -82,10 +77,9 @@ func fromEdge(px inspector.Pixels, wider bool, by int) ([][]int, error) {
 		return nil, err
 	}
 	defer src.Close()
-	far, labels, broad := gocv.NewMat(), gocv.NewMat(), gocv.NewMat()
+	far, labels := gocv.NewMat(), gocv.NewMat()
 	defer far.Close()
 	defer labels.Close()
-	defer broad.Close()
 	if err := gocv.DistanceTransform(src, &far, &labels, gocv.DistL2, gocv.DistanceMask5, gocv.DistanceLabelCComp); err != nil {
 		return nil, err
 	}
@@ -93,20 +87,11 @@ func fromEdge(px inspector.Pixels, wider bool, by int) ([][]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel := gocv.GetStructuringElement(gocv.MorphRect, image.Pt(2*by+breadth, 2*by+breadth))
-	defer kernel.Close()
-	if err := gocv.MorphologyEx(src, &broad, gocv.MorphOpen, kernel); err != nil {
-		return nil, err
-	}
-	spare, err := broad.DataPtrUint8()
-	if err != nil {
-		return nil, err
-	}
 	near := make([][]int, by*shades)
 	for i, d := range distances {
 		// A straight edge grows by a pixel at distance 1, a diagonal one at 0.7.
 		step, x, y := int((d-0.25)*shades), i%px.Width, i/px.Width
-		if d > 0 && step < len(near) && spare[i] != 0 && x > 0 && y > 0 && x < px.Width-1 && y < px.Height-1 {
+		if d > 0 && step < len(near) && x > 0 && y > 0 && x < px.Width-1 && y < px.Height-1 {
 			near[step] = append(near[step], i)
 		}
 	}
@@ -193,6 +178,47 @@ func (g *reference) etchOf(px inspector.Pixels) (int, error) {
 		}
 	}
 	return best - most, nil
+}
+
+// thick is how wide, at least, a difference from the golden board as it is must
+// be for etching not to explain it, pixels: a closed gap, say.
+const thick = 5
+
+// unexplained gives a place that counts where px, which lies over g, differs by
+// so much from g as it is that etching does not explain it.
+func (g *reference) unexplained(s *layers, px inspector.Pixels, a area) (at image.Point, ok bool, err error) {
+	s.differ = room(s.differ, len(px.Data))
+	differ := px
+	differ.Data = s.differ
+	if err := convert("etch", px, differ, func(src gocv.Mat, dst *gocv.Mat) error {
+		golden, err := wrap(g.px)
+		if err != nil {
+			return err
+		}
+		defer golden.Close()
+		kernel := gocv.GetStructuringElement(gocv.MorphRect, image.Pt(thick, thick))
+		defer kernel.Close()
+		if err := gocv.BitwiseXor(src, golden, dst); err != nil {
+			return err
+		}
+		return gocv.Erode(*dst, dst, kernel)
+	}); err != nil {
+		return at, false, err
+	}
+	sx, sy := a.width/float32(px.Width), a.height/float32(px.Height)
+	for i := bytes.IndexByte(differ.Data, 255); i >= 0; {
+		at = image.Pt(i%px.Width, i/px.Width)
+		x, y := float32(at.X)*sx, float32(at.Y)*sy
+		if !a.elsewhere(inspector.Box{Left: x - thick*sx, Top: y - thick*sy, Right: x + thick*sx, Bottom: y + thick*sy}) {
+			return at, true, nil
+		}
+		next := bytes.IndexByte(differ.Data[i+1:], 255)
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return at, false, nil
 }
 
 // wider is the golden board as it looks with copper wider by so many pixels.

@@ -222,9 +222,8 @@ func TestLay(t *testing.T) {
 	}
 }
 
-// A gap that is closed and a trace that is gone differ from the golden board by
-// what they were or by three pixels, however the rest is etched.
-func TestEtchHidesNoGapAndNoTrace(t *testing.T) {
+// Of a gap and of a trace a pixel is left, however the rest is etched.
+func TestEtchLeavesGapsAndTraces(t *testing.T) {
 	for _, laminate := range []bool{true, false} { // a gap, else a trace
 		for width := 1; width <= 9; width++ {
 			inside := func(x, y int) bool { return x >= 50 && x < 50+width }
@@ -244,7 +243,7 @@ func TestEtchHidesNoGapAndNoTrace(t *testing.T) {
 				if !laminate {
 					by = -by
 				}
-				if want := max(width-2*by, min(width, breadth)); left < min(width, breadth) || by > 0 && left > width || width >= breadth+2*by && left != want {
+				if want := max(width-2*by, 1); left != want {
 					t.Errorf("laminate %v, %d wide, etched by %d: %d left", laminate, width, by, left)
 				}
 			}
@@ -285,6 +284,45 @@ func TestEtchHidesNoDefect(t *testing.T) {
 	for _, grow := range []int{-1, 1} {
 		if passed[[2]int{1, grow}] > passed[[2]int{0, grow}] || passed[[2]int{1, grow}] > 1 {
 			t.Errorf("grown by %d: %d boards with a defect pass; %d uncompensated", grow, passed[[2]int{1, grow}], passed[[2]int{0, grow}])
+		}
+	}
+}
+
+// A long gap that closes does not pass on an etched board either.
+func TestEtchHidesNoClosedGap(t *testing.T) {
+	p, session := pcb(t)
+	for width := 4; width <= 10; width++ {
+		golden := flat(640, 640, func(x, y int) bool { // pads, and a slit between two areas
+			switch {
+			case x < 260 || x >= 340:
+				return x%53 > 22 || y%47 > 19 || (x/53+y/47)%3 == 0 || x > 250 && x < 350
+			case x >= 300 && x < 300+width:
+				return y < 100 || y >= 250 && y < 390
+			}
+			return y < 100
+		})
+		var verdicts [2]inspector.Verdict
+		for etch := range verdicts {
+			c, err := New(p, session, Recipe{Golden: golden, Copper: Dark, Align: true, Etch: etch})
+			if err != nil {
+				t.Fatal(err)
+			}
+			px, err := board.View{Grow: 1, Blur: .7, Noise: 3}.Of(golden.Data, 640, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for y := 250; y < 390; y++ {
+				for x := 295; x < 315; x++ {
+					px.Data[y*640+x] = 60
+				}
+			}
+			r := c.Classify(t.Context(), px)
+			if verdicts[etch] = r.Verdict; r.Lay.Etch != float32(etch) {
+				t.Errorf("%d wide: etch %v", width, r.Lay.Etch)
+			}
+		}
+		if verdicts[1] == inspector.Pass && verdicts[0] != inspector.Pass || width >= 6 && verdicts[1] == inspector.Pass {
+			t.Errorf("a closed gap of %d: %v, uncompensated and compensated", width, verdicts)
 		}
 	}
 }

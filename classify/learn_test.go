@@ -120,7 +120,7 @@ func TestLearnOfPhotographs(t *testing.T) {
 			}
 		}
 	}
-	if inside < field.Dx()*field.Dy()/5 || all-inside > 640*640*3/200 {
+	if inside < field.Dx()*field.Dy()/5 || all-inside > 640*640/100 {
 		t.Errorf("%d places vary, %d of them in the field of the date code", all, inside)
 	}
 	p, session := pcb(t)

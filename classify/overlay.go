@@ -20,10 +20,11 @@ type reference struct {
 
 // A lie says how one board lay in its picture.
 type lie struct {
-	golden  int   // which of the references it was compared with
-	etch    int   // by how many pixels copper is taken to be wider at each edge
-	side    int   // width of the picture whose pixels these are
-	place   place // home if it was not moved
+	golden  int          // which of the references it was compared with
+	etch    int          // by how many pixels copper is taken to be wider at each edge
+	size    image.Point  // of the picture whose pixels these are
+	beyond  *image.Point // where the difference is more than that explains; nil if nowhere
+	place   place        // home if it was not moved
 	quality float64
 	aligned bool
 	took    time.Duration
@@ -37,8 +38,19 @@ func (l *lie) registration(w, h int) *inspector.Registration {
 	}
 	r := l.place.registration(l.quality, w, h)
 	r.Golden = l.golden
-	r.Etch = float32(l.etch) * float32(w) / float32(l.side)
+	r.Etch = float32(l.etch) * float32(w) / float32(l.size.X)
 	return &r
+}
+
+// doubt says why a board that was etched does not pass, though the model sees
+// nothing; empty if there is no reason. The picture is w x h pixels.
+func (l *lie) doubt(w, h int) string {
+	if l.beyond == nil {
+		return ""
+	}
+	at := []inspector.Point{{X: float32(l.beyond.X*w) / float32(l.size.X), Y: float32(l.beyond.Y*h) / float32(l.size.Y)}}
+	l.place.move(at, w, h)
+	return fmt.Sprintf("the board is etched otherwise than the golden one, and differs at (%.0f,%.0f) by more than that: a person must look", at[0].X, at[0].Y)
 }
 
 // reference prepares the picture of a golden board, which is not kept.
@@ -115,7 +127,7 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (_ inspector.Pixels, 
 func (p *preparer) choose(s *layers, px inspector.Pixels) (best lie, err error) {
 	best = lie{quality: -2, place: home}
 	for i, g := range p.goldens {
-		l := lie{golden: i, side: g.px.Width, place: home, aligned: p.align}
+		l := lie{golden: i, size: image.Pt(g.px.Width, g.px.Height), place: home, aligned: p.align}
 		var fault error
 		if p.align {
 			l.place, l.quality, fault = g.aligner.register(s, px)

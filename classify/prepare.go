@@ -25,6 +25,7 @@ type preparer struct {
 	goldens []reference     // none if the model needs none
 	allowed []allowance     // of the first golden board
 	align   bool
+	area    area
 }
 
 // scratch is the memory of one input on its way; it grows to the largest
@@ -37,7 +38,7 @@ type scratch struct {
 
 func newPreparer(p *model.Package, r Recipe) (*preparer, error) {
 	in := p.Input()
-	pr := &preparer{model: in, copper: r.Copper, align: r.Align, decode: p.Decode, size: p.InputSize(), blank: make([]float32, p.InputSize())}
+	pr := &preparer{model: in, copper: r.Copper, align: r.Align, area: newArea(r), decode: p.Decode, size: p.InputSize(), blank: make([]float32, p.InputSize())}
 	for c := range in.Colours() {
 		for v := range 256 {
 			pr.numbers[c][v] = in.Number(c, uint8(v))
@@ -86,6 +87,15 @@ func (p *preparer) fill(in *Input, px inspector.Pixels) error {
 			return err
 		}
 		px = p.forgive(in, px)
+		if in.lie.etch != 0 {
+			at, beyond, err := p.goldens[in.lie.golden].unexplained(&in.scratch.layers, px, p.area)
+			if err != nil {
+				return err
+			}
+			if beyond {
+				in.lie.beyond = &at
+			}
+		}
 	}
 	return p.views(in, 0, px)
 }
