@@ -30,26 +30,20 @@ type etched struct {
 func etchings(px inspector.Pixels, most int) ([]etched, error) {
 	out := make([]etched, 2*most+1)
 	out[most] = etched{px: px}
-	for _, wider := range []bool{false, true} {
+	for _, sign := range []int{-1, 1} {
+		near, err := fromEdge(px, sign > 0, most)
+		if err != nil {
+			return nil, fmt.Errorf("etch: %w", err)
+		}
+		next := px
 		for by := 1; by <= most; by++ {
-			near, err := fromEdge(px, wider, by)
-			if err != nil {
-				return nil, fmt.Errorf("etch: %w", err)
-			}
-			next := px
-			next.Data = slices.Clone(px.Data)
-			for _, layer := range near {
-				for _, at := range layer {
-					if simple(neighbours(next, at)) {
-						next.Data[at] ^= 255
-					}
+			next.Data = slices.Clone(next.Data)
+			for _, at := range slices.Concat(near[(by-1)*shades : by*shades]...) {
+				if simple(neighbours(next, at)) {
+					next.Data[at] ^= 255
 				}
 			}
-			if wider {
-				out[most+by].px = next
-			} else {
-				out[most-by].px = next
-			}
+			out[most+sign*by].px = next
 		}
 	}
 	for i := range out {
@@ -61,10 +55,10 @@ func etchings(px inspector.Pixels, most int) ([]etched, error) {
 // shades of distance within one pixel.
 const shades = 8
 
-// fromEdge are the pixels that change if copper becomes wider, or narrower, by
-// so many, in layers, nearest to the edge first. The outermost pixels of the
+// fromEdge are the pixels that may change if copper becomes wider, or narrower,
+// by up to most, in layers, nearest to the edge first. The outermost pixels of the
 // picture are none of them.
-func fromEdge(px inspector.Pixels, wider bool, by int) ([][]int, error) {
+func fromEdge(px inspector.Pixels, wider bool, most int) ([][]int, error) {
 	side := px // what shrinks is 255
 	side.Data = slices.Clone(px.Data)
 	if !wider {
@@ -87,7 +81,7 @@ func fromEdge(px inspector.Pixels, wider bool, by int) ([][]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	near := make([][]int, by*shades)
+	near := make([][]int, most*shades)
 	for i, d := range distances {
 		// A straight edge grows by a pixel at distance 1, a diagonal one at 0.7.
 		step, x, y := int((d-0.25)*shades), i%px.Width, i/px.Width
@@ -129,6 +123,18 @@ func copperOf(px inspector.Pixels) int {
 		m.Close()
 	}
 	return n
+}
+
+// over gives px, which lies at p in its picture, as it lies over g, and by how
+// many pixels its copper is wider there.
+func (g *reference) over(s *layers, p *place, px inspector.Pixels, plate bool) (_ inspector.Pixels, etch int, err error) {
+	if *p != home {
+		if px, err = s.fetch(p, px, g.px, plate); err != nil {
+			return px, 0, err
+		}
+	}
+	etch, err = g.etchOf(px)
+	return px, etch, err
 }
 
 // etchOf is by how many pixels copper of px, which lies over g, is wider at
@@ -206,19 +212,18 @@ func (g *reference) unexplained(s *layers, px inspector.Pixels, a area) (at imag
 		return at, false, err
 	}
 	sx, sy := a.width/float32(px.Width), a.height/float32(px.Height)
-	for i := bytes.IndexByte(differ.Data, 255); i >= 0; {
-		at = image.Pt(i%px.Width, i/px.Width)
+	for from := 0; ; from++ {
+		i := bytes.IndexByte(differ.Data[from:], 255)
+		if i < 0 {
+			return at, false, nil
+		}
+		from += i
+		at = image.Pt(from%px.Width, from/px.Width)
 		x, y := float32(at.X)*sx, float32(at.Y)*sy
 		if !a.elsewhere(inspector.Box{Left: x - thick*sx, Top: y - thick*sy, Right: x + thick*sx, Bottom: y + thick*sy}) {
 			return at, true, nil
 		}
-		next := bytes.IndexByte(differ.Data[i+1:], 255)
-		if next < 0 {
-			break
-		}
-		i += 1 + next
 	}
-	return at, false, nil
 }
 
 // wider is the golden board as it looks with copper wider by so many pixels.

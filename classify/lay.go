@@ -1,8 +1,6 @@
 package classify
 
 import (
-	"math"
-
 	"inspector"
 	"inspector/model"
 )
@@ -37,27 +35,14 @@ func Lay(tested, golden inspector.Pixels, etch int) (l Laid, err error) {
 	if l.place, _, err = g.aligner.register(&s, tested); err != nil {
 		return l, err
 	}
-	if l.place != home {
-		if tested, err = s.fetch(&l.place, tested, golden, true); err != nil {
-			return l, err
-		}
-	}
-	wider, err := g.etchOf(tested)
-	l.Tested, l.Golden = tested, g.wider(wider)
+	tested, etch, err = g.over(&s, &l.place, tested, true)
+	l.Tested, l.Golden = tested, g.wider(etch)
 	return l, err
 }
 
-// Box is where a box of the tested picture lies once it is laid; it may reach
-// beyond the picture.
+// Box is where a box of the tested picture lies once it is laid, as far as it is
+// in the picture.
 func (l Laid) Box(b inspector.Box) inspector.Box {
-	back, ok := l.place.inverse()
-	if !ok || l.place == home {
-		return b
-	}
-	w, h := float64(l.Golden.Width), float64(l.Golden.Height)
-	x, y := back.at(float64(b.Left+b.Right)/w-1, float64(b.Top+b.Bottom)/h-1)
-	rx := float64(b.Right-b.Left) / 2 * math.Hypot(back[0], back[3]*h/w)
-	ry := float64(b.Bottom-b.Top) / 2 * math.Hypot(back[1]*w/h, back[4])
-	x, y = (x+1)*w/2, (y+1)*h/2
-	return inspector.Box{Left: float32(x - rx), Top: float32(y - ry), Right: float32(x + rx), Bottom: float32(y + ry)}
+	back, _ := l.place.inverse() // which a place that was found has
+	return back.box(b, l.Golden.Width, l.Golden.Height)
 }

@@ -107,12 +107,7 @@ func (p *preparer) overlay(in *Input, px inspector.Pixels) (_ inspector.Pixels, 
 		return px, err
 	}
 	golden := &p.goldens[in.lie.golden]
-	if in.lie.place != home {
-		if px, err = in.scratch.layers.fetch(&in.lie.place, px, golden.px, p.model.Binarise); err != nil {
-			return px, err
-		}
-	}
-	if in.lie.etch, err = golden.etchOf(px); err != nil {
+	if px, in.lie.etch, err = golden.over(&in.scratch.layers, &in.lie.place, px, p.model.Binarise); err != nil {
 		return px, err
 	}
 	if in.lie.golden != shown.golden || in.lie.etch != shown.etch {
@@ -218,7 +213,7 @@ func (p *preparer) forgive(in *Input, px inspector.Pixels) inspector.Pixels {
 	for _, a := range p.allowed {
 		for c := range px.Channels {
 			i := int(a.at)*px.Channels + c
-			if have, want := int(px.Data[i]), int(golden.Data[i]); max(have-want, want-have) <= int(a.most) {
+			if have, want := int(px.Data[i]), int(golden.Data[i]); abs(have-want) <= int(a.most) {
 				px.Data[i] = golden.Data[i]
 			}
 		}

@@ -52,8 +52,7 @@ func (p *pair) lay() error {
 	}
 	p.tested, p.golden = l.Tested.Data, l.Golden.Data
 	for i, d := range p.defects {
-		b := l.Box(d.Box)
-		p.defects[i].Box = inspector.Box{Left: max(b.Left, 0), Top: max(b.Top, 0), Right: min(b.Right, size), Bottom: min(b.Bottom, size)}
+		p.defects[i].Box = l.Box(d.Box)
 	}
 	return nil
 }
