@@ -101,14 +101,7 @@ const labelled = "[20, 20, 140, 140]"
 // that it says; a code that cannot be read, or is of no recipe or of two,
 // makes it unsure.
 func TestRecipeByCode(t *testing.T) {
-	b, err := board.New(1, simulatedSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden, err := b.Golden(board.Photo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b, golden := simulatedBoard(t)
 	still := func(n uint64) inspector.Pixels {
 		px, _, err := b.Sample(n, board.Usual(board.Photo))
 		if err != nil {

@@ -24,8 +24,8 @@ import (
 	"inspector/workflow"
 )
 
-// drawnRecipes are recipes on the golden board of the simulated line.
-func drawnRecipes(t *testing.T, names ...string) (dir string) {
+// simulatedBoard is that of the simulated line, with its golden picture.
+func simulatedBoard(t *testing.T) (*board.Board, inspector.Pixels) {
 	t.Helper()
 	b, err := board.New(1, simulatedSize)
 	if err != nil {
@@ -35,8 +35,15 @@ func drawnRecipes(t *testing.T, names ...string) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return b, golden
+}
+
+// drawnRecipes are recipes on the golden board of the simulated line.
+func drawnRecipes(t *testing.T, names ...string) (dir string) {
+	t.Helper()
+	_, golden := simulatedBoard(t)
 	dir = t.TempDir()
-	err = os.WriteFile(filepath.Join(dir, "golden.jpg"), jpeg(t, golden), 0o600)
+	err := os.WriteFile(filepath.Join(dir, "golden.jpg"), jpeg(t, golden), 0o600)
 	for _, name := range names {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, name+".yaml"), []byte("golden: golden.jpg\ncopper: bright\n"), 0o600))
 	}

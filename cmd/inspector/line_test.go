@@ -168,21 +168,9 @@ func TestPostedPicture(t *testing.T) {
 // A verdict that was given stays the answer to its request, also after its
 // recipe was removed. Nothing new is judged by that recipe.
 func TestRemovedRecipeStillAnswers(t *testing.T) {
-	dir, recipes := t.TempDir(), t.TempDir()
-	b, err := board.New(1, simulatedSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden, err := b.Golden(board.Photo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, recipes := t.TempDir(), drawnRecipes(t, "old")
+	_, golden := simulatedBoard(t)
 	picture := jpeg(t, golden)
-	for name, data := range map[string][]byte{"golden.jpg": picture, "old.yaml": []byte("golden: golden.jpg\ncopper: bright\n")} {
-		if err := os.WriteFile(filepath.Join(recipes, name), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	post := func(a *appliance, request, serial string) (code int, i inspector.Inspection) {
 		code, answer := a.do(http.MethodPost, "/api/v1/inspections?recipe=old&request="+request+"&serial="+serial, "image/jpeg", bytes.NewReader(picture))
 		_ = json.Unmarshal(answer, &i)
@@ -276,14 +264,7 @@ func TestFreeRunGoesOn(t *testing.T) {
 	if code, b := a.do(http.MethodPost, "/api/v1/triggers", "application/json", strings.NewReader(`{}`)); code >= 300 || !strings.Contains(string(b), "camera gone") {
 		t.Fatalf("%d %s; want unsure because of the camera", code, b)
 	}
-	b, err := board.New(1, simulatedSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := b.Golden(board.Photo)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, p := simulatedBoard(t)
 	if err := os.Mkdir(stills, 0o700); err != nil {
 		t.Fatal(err)
 	}
