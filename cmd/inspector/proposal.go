@@ -117,6 +117,15 @@ func (p proposal) verdict(e example) inspector.Verdict {
 	return v
 }
 
+// verdicts counts what the limits make of boards.
+func (p proposal) verdicts(boards []example) map[inspector.Verdict]int {
+	n := map[inspector.Verdict]int{}
+	for _, e := range boards {
+		n[p.verdict(e)]++
+	}
+	return n
+}
+
 // An expectation is how limits fare with examples that did not choose them.
 type expectation struct {
 	good, falseCalls, goodUnsure int
@@ -129,22 +138,9 @@ func expect(x examples, propose func(examples) proposal) (e expectation) {
 	for k := range folds {
 		in, out := x.fold(k, folds)
 		p := propose(in)
-		for _, g := range out.good {
-			switch p.verdict(g) {
-			case inspector.Fail:
-				e.falseCalls++
-			case inspector.Unsure:
-				e.goodUnsure++
-			}
-		}
-		for _, b := range out.bad {
-			switch p.verdict(b) {
-			case inspector.Pass:
-				e.escapes++
-			case inspector.Unsure:
-				e.badUnsure++
-			}
-		}
+		good, bad := p.verdicts(out.good), p.verdicts(out.bad)
+		e.falseCalls, e.goodUnsure = e.falseCalls+good[inspector.Fail], e.goodUnsure+good[inspector.Unsure]
+		e.escapes, e.badUnsure = e.escapes+bad[inspector.Pass], e.badUnsure+bad[inspector.Unsure]
 	}
 	e.good, e.bad = len(x.good), len(x.bad)
 	return e
