@@ -1,0 +1,4 @@
+package asl
+
+// jsonata checks the expression of a text {%…%}.
+func (v *validator) jsonata(n *node, s site) {}
