@@ -25,6 +25,7 @@ var doors = map[string][]string{
 	"github.com/cockroachdb/pebble":       {"notify"},
 	"github.com/aws/":                     {"upstream"},
 	"github.com/gin-gonic/":               {"web"},
+	"github.com/recolabs/gnata":           {"workflow/asl"},
 	"github.com/prometheus/client_golang": {"web"},
 	"github.com/mattn/go-sqlite3":         {"store"},
 	"go.yaml.in/":                         {"cmd/inspector", "model", "evaluate"},

@@ -235,8 +235,7 @@ func (c call) bytes(args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums := map[string]func() hash.Hash{"MD5": md5.New, "SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New}
-	sum, ok := sums[name]
+	sum, ok := hashes[name]
 	if !ok {
 		return nil, fmt.Errorf("there is no algorithm %q", name)
 	}
@@ -244,6 +243,8 @@ func (c call) bytes(args []any) (any, error) {
 	h.Write([]byte(text))
 	return fmt.Sprintf("%x", h.Sum(nil)), nil
 }
+
+var hashes = map[string]func() hash.Hash{"MD5": md5.New, "SHA-1": sha1.New, "SHA-256": sha256.New, "SHA-384": sha512.New384, "SHA-512": sha512.New}
 
 // uuid forms a version 4 UUID of drawn bytes.
 func uuid(b [32]byte) string {
