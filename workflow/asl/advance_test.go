@@ -223,14 +223,15 @@ func TestMachineTimeout(t *testing.T) {
 
 // Loops end, values that grow do too, and neither takes long.
 func TestNothingIsEndless(t *testing.T) {
-	for name, definition := range map[string]string{
-		"loop":   `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"A"}}}`,
-		"growth": `{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$","b.$":"$"},"Next":"A"}}}`,
-		"text":   `{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"States.Format('{}{}', $.a, $.a)"},"Next":"A"}}}`,
-		"depth":  `{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":[{"a.$":"$"}],"Next":"A"}}}`,
-		"map":    `{"StartAt":"A","States":{"A":{"Type":"Map","ItemsPath":"$.list","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","End":true}}},"Next":"A","ResultPath":null}}}`,
+	for name, state := range map[string]string{
+		"loop":   `{"Type":"Pass","Next":"C"}`,
+		"growth": `{"Type":"Pass","Parameters":{"a.$":"$","b.$":"$"},"Next":"C"}`,
+		"text":   `{"Type":"Pass","Parameters":{"a.$":"States.Format('{}{}', $.a, $.a)"},"Next":"C"}`,
+		"depth":  `{"Type":"Pass","Parameters":[{"a.$":"$"}],"Next":"C"}`,
+		"map":    `{"Type":"Map","ItemsPath":"$.list","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Pass","Next":"D"},"D":{"Type":"Pass","End":true}}},"Next":"C","ResultPath":null}`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			definition := `{"StartAt":"A","States":{"A":` + state + `,"C":{"Type":"Choice","Choices":[{"Variable":"$$.State.Name","StringEquals":"never","Next":"Z"}],"Default":"A"},"Z":{"Type":"Succeed"}}}`
 			d := newDriver(t, parse(t, definition), nil)
 			d.run(`{"a":"0123456789","list":[`+strings.Repeat("1,", 50)+`1]}`, 10)
 			if d.x.Status() != StatusFailed {

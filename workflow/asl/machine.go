@@ -3,9 +3,7 @@ package asl
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -42,49 +40,32 @@ func (m *Machine) Resources() []string {
 	return slices.Compact(out)
 }
 
-// A Fault is one thing that is wrong with a definition.
-type Fault struct {
-	Pointer     string // JSON pointer (RFC 6901) of the place; empty is the whole
-	Message     string
-	Unsupported bool // right in the language, but not in this interpreter yet
-}
-
-func (f Fault) Error() string {
-	if f.Pointer == "" {
-		return f.Message
-	}
-	return f.Pointer + ": " + f.Message
-}
-
-// Faults are all that is wrong with a definition, in order of place.
-type Faults []Fault
-
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
-	}
-	return "the definition is not valid:\n  " + strings.Join(lines, "\n  ")
-}
-
-// Permanent tells whoever retries not to.
-func (f Faults) Permanent() bool { return true }
-
 // Parse checks a definition of the States Language and compiles it. The error
 // is a Faults with every fault at once, each with its place. The bytes are not
 // kept.
 func Parse(definition []byte) (*Machine, error) {
-	c := &checker{seen: map[string]bool{}}
-	v, err := decode(definition)
-	o, ok := v.(map[string]any)
-	switch {
-	case err != nil:
-		return nil, Faults{{Message: fmt.Sprintf("it is not JSON: %v", err)}}
-	case !ok:
-		return nil, Faults{{Message: "it must be a JSON object"}}
-	case len(definition) > maxDefinition:
-		return nil, Faults{{Message: fmt.Sprintf("it is larger than %d bytes", maxDefinition)}}
+	return ParseAs(definition, Standard)
+}
+
+// ParseAs is Parse for machines of the type: some of the language is only for
+// STANDARD ones.
+func ParseAs(definition []byte, t Type) (*Machine, error) {
+	v, root := check(definition, t)
+	if faults := v.faults.Errors(); len(faults) > 0 {
+		return nil, faults
 	}
+	m, faults := compile(definition, root.value().(map[string]any))
+	if len(faults) > 0 {
+		root.locate(faults)
+		places(definition, faults)
+		return nil, faults.ByPlace()
+	}
+	return m, nil
+}
+
+// compile makes a machine of what check lets pass.
+func compile(definition []byte, o map[string]any) (*Machine, Faults) {
+	c := &checker{seen: map[string]bool{}}
 	m := &Machine{Comment: c.text("", o, "Comment")}
 	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
 	c.queryLanguage("", o)
@@ -94,7 +75,6 @@ func Parse(definition []byte) (*Machine, error) {
 	m.timeout = c.seconds("", o, "TimeoutSeconds", 1)
 	m.top = c.block("", o, 0)
 	if len(c.faults) > 0 {
-		slices.SortStableFunc(c.faults, func(a, b Fault) int { return strings.Compare(a.Pointer, b.Pointer) })
 		return nil, c.faults
 	}
 	sum := sha256.Sum256(definition)
