@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// A workflowVerb is one command of inspector workflow.
+type workflowVerb struct {
+	name  string
+	usage string // what stands behind the name
+	help  string // what it does, in one sentence or two
+	run   func(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error
+}
+
+// workflowVerbs are the commands of inspector workflow, in the order of the
+// help. Each has a file of its own: workflow_NAME.go.
+func workflowVerbs() []workflowVerb {
+	return []workflowVerb{ // one line a command
+	}
+}
+
+// workflowCommand is inspector workflow VERB.
+func workflowCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+	name := ""
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
+	}
+	for _, v := range workflowVerbs() {
+		if v.name == name {
+			return v.run(ctx, args, env, stdout, stderr)
+		}
+	}
+	switch {
+	case name == "help" || helpWanted([]string{name}):
+		fmt.Fprint(stdout, workflowUsage())
+		return nil
+	case name == "":
+		fmt.Fprint(stderr, workflowUsage())
+		return exit{code: 2}
+	}
+	return exit{2, fmt.Errorf("unknown command workflow %q; inspector workflow help lists them", name)}
+}
+
+// workflowUsage is the help of all workflow commands.
+func workflowUsage() string {
+	var b strings.Builder
+	lead := "usage:"
+	for _, v := range workflowVerbs() {
+		fmt.Fprintf(&b, "%-6s inspector workflow %s %s\n", lead, v.name, v.usage)
+		lead = ""
+	}
+	b.WriteString("What happens after a verdict is a definition in the Amazon States Language. Commands on a FILE need no appliance; the others ask the running one.\nFlags of a command: inspector workflow COMMAND --help\n")
+	return b.String()
+}
+
+// workflowFlagSet gives the flags of a workflow command, with its help.
+func workflowFlagSet(name string, stderr io.Writer) *flag.FlagSet {
+	f := flag.NewFlagSet("workflow "+name, flag.ContinueOnError)
+	f.Usage = func() {
+		for _, v := range workflowVerbs() {
+			if v.name == name {
+				fmt.Fprintf(stderr, "usage: inspector workflow %s %s\n%s\n", name, v.usage, v.help)
+			}
+		}
+		f.PrintDefaults()
+	}
+	return f
+}
+
+// applianceFlags are how a workflow command is told where the appliance runs.
+type applianceFlags struct{ file, address *string }
+
+func withAppliance(f *flag.FlagSet) applianceFlags {
+	return applianceFlags{
+		f.String("config", "", "configuration `file`; empty: the defaults"),
+		f.String("address", "", "`URL` of the running appliance; empty: web.url, or web.listen of the configuration"),
+	}
+}
+
+// open reads the configuration; whoever asks then asks that appliance.
+func (a applianceFlags) open(env func(string) string) (order, error) {
+	c, err := loadConfig(*a.file, env)
+	if err != nil {
+		return order{}, exit{2, err}
+	}
+	return order{config: c, address: c.address(*a.address)}, nil
+}
