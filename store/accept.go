@@ -55,13 +55,13 @@ func (s *Store) Triggered(ctx context.Context, t inspector.Trigger) (id inspecto
 }
 
 // Accept makes the verdict of one board durable: the evidence first, then in
-// one transaction the inspection and the transition that begins its execution.
+// one transaction the inspection and the transitions that begin its execution.
 // The inspection's ID is from Triggered, NextID or InFlight. What it returns
 // names the evidence and what storing took; the record of it, naturally, has
 // only what the evidence took. A second verdict is refused with ErrJudged;
 // after any other error the board still waits for its verdict. The evidence's
 // bytes stay the caller's.
-func (s *Store) Accept(ctx context.Context, in inspector.Inspection, evidence []Evidence, begin func(inspector.Inspection) (workflow.Transition, error)) (inspector.Inspection, error) {
+func (s *Store) Accept(ctx context.Context, in inspector.Inspection, evidence []Evidence, begin func(inspector.Inspection) ([]workflow.Transition, error)) (inspector.Inspection, error) {
 	started := time.Now()
 	row, err := s.row(in.ID)
 	if err == nil {
@@ -80,7 +80,7 @@ func (s *Store) Accept(ctx context.Context, in inspector.Inspection, evidence []
 	return accepted, nil
 }
 
-func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, evidence []Evidence, begin func(inspector.Inspection) (workflow.Transition, error)) (_ inspector.Inspection, err error) {
+func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, evidence []Evidence, begin func(inspector.Inspection) ([]workflow.Transition, error)) (_ inspector.Inspection, err error) {
 	if in.Verdict != inspector.Pass && in.Verdict != inspector.Fail && in.Verdict != inspector.Unsure {
 		return in, refusal(fmt.Sprintf("%q is no verdict", in.Verdict))
 	}
@@ -105,7 +105,7 @@ func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, 
 	if err != nil {
 		return in, err
 	}
-	t, err := begin(in)
+	begun, err := begin(in)
 	if err != nil {
 		return in, fmt.Errorf("begin its execution: %w", err)
 	}
@@ -125,7 +125,7 @@ func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, 
 				return err
 			}
 		}
-		return w.append(ctx, t)
+		return w.appendAll(ctx, begun)
 	})
 }
 

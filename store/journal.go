@@ -30,12 +30,20 @@ func (s *Store) Definition(ctx context.Context, hash string) (definition []byte,
 }
 
 // Append implements workflow.Journal.
-func (s *Store) Append(ctx context.Context, t workflow.Transition) error {
-	err := s.write(ctx, func(ctx context.Context, w *writer) error { return w.append(ctx, t) })
-	return wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
+func (s *Store) Append(ctx context.Context, all ...workflow.Transition) error {
+	return s.write(ctx, func(ctx context.Context, w *writer) error { return w.appendAll(ctx, all) })
 }
 
-// append writes the transition in the transaction that is under way.
+// appendAll writes the transitions in the transaction that is under way.
+func (w *writer) appendAll(ctx context.Context, all []workflow.Transition) error {
+	for _, t := range all {
+		if err := w.append(ctx, t); err != nil {
+			return wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
+		}
+	}
+	return nil
+}
+
 func (w *writer) append(ctx context.Context, t workflow.Transition) error {
 	event, err := text(t.Event)
 	if err != nil {

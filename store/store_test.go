@@ -51,13 +51,13 @@ func judged(id inspector.ID, v inspector.Verdict) inspector.Inspection {
 }
 
 // begin is the transition that starts the execution of an inspection.
-func begin(i inspector.Inspection) (workflow.Transition, error) {
-	return workflow.Transition{
+func begin(i inspector.Inspection) ([]workflow.Transition, error) {
+	return []workflow.Transition{{
 		Execution: workflow.Execution{ID: i.ID, Machine: "hash", Status: asl.StatusRunning, Started: i.At, States: []string{"Check"}},
 		N:         1,
 		Event:     asl.Event{Kind: asl.Started, At: i.At, Name: i.ID, Input: json.RawMessage(`{"verdict":"` + string(i.Verdict) + `"}`)},
 		Begin:     []workflow.Work{{Execution: i.ID, Command: 1, Lane: "inspector:record", State: "Record", Due: i.At, Since: i.At}},
-	}, nil
+	}}, nil
 }
 
 // event is the nth transition of an execution: it ends one command and begins the next.
@@ -252,14 +252,14 @@ func TestRefusedVerdictLeavesNothing(t *testing.T) {
 		},
 		"not a number": func() error { _, err := s.Accept(t.Context(), nan, picture("x"), begin); return err },
 		"no execution": func() error {
-			_, err := s.Accept(t.Context(), judged(id, inspector.Pass), picture("x"), func(inspector.Inspection) (workflow.Transition, error) {
-				return workflow.Transition{}, broken
+			_, err := s.Accept(t.Context(), judged(id, inspector.Pass), picture("x"), func(inspector.Inspection) ([]workflow.Transition, error) {
+				return nil, broken
 			})
 			return err
 		},
 		"execution conflict": func() error {
-			_, err := s.Accept(t.Context(), judged(id, inspector.Pass), picture("x"), func(i inspector.Inspection) (workflow.Transition, error) {
-				return event(i.ID, 2), nil
+			_, err := s.Accept(t.Context(), judged(id, inspector.Pass), picture("x"), func(i inspector.Inspection) ([]workflow.Transition, error) {
+				return []workflow.Transition{event(i.ID, 2)}, nil
 			})
 			return err
 		},

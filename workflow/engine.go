@@ -20,6 +20,20 @@ import (
 type Options struct {
 	Grace time.Duration // for deeds begun when Run's context ends; 0 is 5 s
 	Cache int           // executions kept folded in memory; 0 is 1,024
+
+	// Emit, if given, says what the change of a STANDARD execution's status
+	// begins, RUNNING at its start included: it is begun in the same commit as
+	// the change. x is the execution after it, input its own, before empty at
+	// the start. It must be pure, and is called from any goroutine.
+	Emit func(before asl.Status, x Execution, input json.RawMessage, at time.Time) []Begin
+}
+
+// A Begin is an execution that somebody else's change begins. It is EXPRESS,
+// so it begins none itself.
+type Begin struct {
+	Machine string // hash of a definition that was deployed in this process
+	ID      string // the same whenever the change is made again: it is begun once
+	Input   json.RawMessage
 }
 
 // A Task is one attempt at the work of one state.
@@ -101,9 +115,15 @@ func (e *Engine) Run(ctx context.Context) error {
 	return nil
 }
 
-// Wake tells the lanes of work that somebody wrote to the journal to look at
-// it.
-func (e *Engine) Wake(begun []Work) {
+// Wake tells the lanes to look at the work of transitions that somebody wrote
+// to the journal.
+func (e *Engine) Wake(written ...Transition) {
+	for _, t := range written {
+		e.wake(t.Begin)
+	}
+}
+
+func (e *Engine) wake(begun []Work) {
 	for _, w := range begun {
 		if l := e.lanes[w.Lane]; l != nil {
 			l.signal()
@@ -161,24 +181,26 @@ func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error)
 // ErrExists is given by Start if the ID was used for something else.
 var ErrExists = errors.New("an execution of that name exists, with another input or machine")
 
-// Prepare makes the first transition of an execution, for whoever writes it
-// in a transaction of his own and then calls Wake with its Begin. The machine must have been
-// deployed in this process. Nothing is read or written.
-func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.Time) (Transition, error) {
+// Prepare makes the first transition of an execution, and those of what its
+// start begins, for whoever writes them all in a transaction of his own and
+// then calls Wake with them. The machine must have been deployed in this
+// process. Nothing is read or written.
+func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.Time) ([]Transition, error) {
 	m := e.known(machineHash)
 	if m == nil {
-		return Transition{}, fmt.Errorf("prepare execution %q: machine %s: %w; deploy it first", id, machineHash, ErrNotFound)
+		return nil, fmt.Errorf("prepare execution %q: machine %s: %w; deploy it first", id, machineHash, ErrNotFound)
 	}
-	return e.first(m, id, input, at)
+	return e.first(m, Execution{ID: id, Machine: machineHash, Started: at}, input)
 }
 
-func (e *Engine) first(m *asl.Machine, id string, input json.RawMessage, at time.Time) (Transition, error) {
-	t := Transition{Execution: Execution{ID: id, Machine: m.Hash(), Started: at}}
-	event := asl.Event{Kind: asl.Started, At: at, Name: id, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
-	if id == "" {
-		return t, errors.New("start an execution: it needs a name")
+// first begins the execution w, which says all that is known before.
+func (e *Engine) first(m *asl.Machine, w Execution, input json.RawMessage) ([]Transition, error) {
+	if w.ID == "" {
+		return nil, errors.New("start an execution: it needs a name")
 	}
-	return t, e.advance(m, &asl.Execution{}, &t, event)
+	t := Transition{Execution: w}
+	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	return e.advance(m, &asl.Execution{}, t, event)
 }
 
 // Start begins an execution, durably. The same ID with the same machine and
@@ -188,18 +210,17 @@ func (e *Engine) Start(ctx context.Context, machineHash, id string, input json.R
 	if err != nil {
 		return fmt.Errorf("start execution %q: %w", id, err)
 	}
-	t, err := e.first(m, id, input, time.Now().UTC())
+	all, err := e.first(m, Execution{ID: id, Machine: machineHash, Started: time.Now().UTC()}, input)
 	if err != nil {
 		return err
 	}
-	err = e.journal.Append(ctx, t)
+	err = e.append(ctx, all)
 	if errors.Is(err, ErrConflict) {
 		return e.same(ctx, machineHash, id, input)
 	}
 	if err != nil {
 		return fmt.Errorf("start execution %q: %w", id, err)
 	}
-	e.Wake(t.Begin)
 	return nil
 }
 
@@ -290,6 +311,6 @@ func (e *Engine) Redrive(ctx context.Context, id string) error {
 			return fmt.Errorf("redrive execution %q: %w", id, err)
 		}
 	}
-	e.Wake(work)
+	e.wake(work)
 	return nil
 }

@@ -139,8 +139,8 @@ func TestPrepareIsWrittenByOthersThenWoken(t *testing.T) {
 		if len(j.events) != 0 {
 			t.Error("Prepare wrote to the journal")
 		}
-		must(t, j.Append(t.Context(), tr))
-		e.Wake(tr.Begin)
+		must(t, j.Append(t.Context(), tr...))
+		e.Wake(tr...)
 		synctest.Wait()
 		wantStatus(t, e, "x", asl.StatusSucceeded)
 	})

@@ -123,11 +123,12 @@ func (e *Engine) load(ctx context.Context, f *folded) (err error) {
 }
 
 // advance takes x on by one event and completes t, which holds the execution and
-// the number of events before.
-func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t *Transition, event asl.Event) error {
+// the number of events before. What the change begins follows it.
+func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t Transition, event asl.Event) ([]Transition, error) {
+	before := x.Status()
 	_, commands, err := m.Advance(x, event)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	t.N++
 	t.Event = event
@@ -146,7 +147,7 @@ func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t *Transition, event 
 	if w.Status != asl.StatusRunning {
 		w.Stopped = event.At
 	}
-	return nil
+	return append([]Transition{t}, e.consequences(before, t, x)...), nil
 }
 
 // work is what a command asks to be journalled.
@@ -187,11 +188,12 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 		return err
 	}
 	event.At, event.Random = time.Now().UTC(), mathrand.Float64()
-	t := Transition{Execution: f.w, N: f.n}
-	if err := e.advance(f.m, f.x, &t, event); err != nil {
+	all, err := e.advance(f.m, f.x, Transition{Execution: f.w, N: f.n}, event)
+	if err != nil {
 		return err
 	}
-	if err := e.journal.Append(ctx, t); err != nil {
+	t := all[0]
+	if err := e.append(ctx, all); err != nil {
 		f.x = nil // it is ahead of the journal
 		return fmt.Errorf("journal event %d of execution %q: %w", t.N, f.id, err)
 	}
@@ -199,6 +201,5 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 	for _, id := range t.End {
 		e.withdraw(f.id, id)
 	}
-	e.Wake(t.Begin)
 	return nil
 }

@@ -23,6 +23,7 @@ const (
 type Execution struct {
 	ID      string          `json:"name"`    // also its name; an inspection's ID for inspections
 	Machine string          `json:"machine"` // sha256 of the definition it runs to its end
+	Type    Type            `json:"type,omitempty"`
 	Status  asl.Status      `json:"status"`
 	Started time.Time       `json:"startDate"`
 	Stopped time.Time       `json:"stopDate,omitzero"`
@@ -32,6 +33,16 @@ type Execution struct {
 	Error   string          `json:"error,omitempty"`
 	Cause   string          `json:"cause,omitempty"`
 }
+
+// Type says whether the changes of an execution's status are events of their
+// own, as on AWS. Both types are durable here.
+type Type string
+
+// The types of machines and executions; the empty type is Standard.
+const (
+	Standard Type = "STANDARD"
+	Express  Type = "EXPRESS" // its changes are nobody's events: what delivers events is such
+)
 
 // Work is one command that waits to be carried out. It is durable: the queue
 // of a lane is the work that the journal holds for it.
@@ -63,7 +74,7 @@ type Transition struct {
 }
 
 // ErrConflict is given by Append if the journal already has an event with that
-// number: somebody else advanced the execution.
+// number: somebody else advanced or began the execution.
 var ErrConflict = errors.New("the execution was advanced by somebody else")
 
 // ErrNotFound is given for an execution or definition that nobody stored.
@@ -71,14 +82,16 @@ var ErrNotFound = errors.New("not found")
 
 // A Journal is the durable memory of the engine. All methods may be called
 // from any goroutine at the same time. Append may gather several calls into
-// one commit; each returns when its own transition is on the disk.
+// one commit; each returns when its own transitions are on the disk.
 type Journal interface {
 	// Define remembers a definition under its hash; again is harmless.
 	Define(ctx context.Context, hash string, definition []byte) error
 	// Definition gives it back, or ErrNotFound.
 	Definition(ctx context.Context, hash string) ([]byte, error)
-	// Append makes t durable, or gives ErrConflict.
-	Append(ctx context.Context, t Transition) error
+	// Append makes the transitions durable, in their order and in one commit:
+	// all of them, or none. It gives ErrConflict if one of them does not follow
+	// on what the journal and those before it hold.
+	Append(ctx context.Context, all ...Transition) error
 	// Load gives an execution and its events in order, or ErrNotFound.
 	Load(ctx context.Context, id string) (Execution, []asl.Event, error)
 	// Due gives at most limit pieces of work of the lane whose time has come

@@ -48,33 +48,50 @@ func (m *memory) Definition(_ context.Context, hash string) ([]byte, error) {
 	return d, nil
 }
 
-func (m *memory) Append(_ context.Context, t workflow.Transition) error {
-	if m.before != nil {
-		if err := m.before(t); err != nil {
-			return err
+func (m *memory) Append(_ context.Context, all ...workflow.Transition) error {
+	for _, t := range all {
+		if m.before != nil {
+			if err := m.before(t); err != nil {
+				return err
+			}
 		}
 	}
-	err := m.append(t)
-	if m.after != nil {
-		m.after(t, err)
+	err := m.append(all)
+	for _, t := range all {
+		if m.after != nil {
+			m.after(t, err)
+		}
 	}
 	return err
 }
 
-func (m *memory) append(t workflow.Transition) error {
+func (m *memory) append(all []workflow.Transition) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := t.Execution.ID
-	if len(m.events[id]) != t.N-1 {
-		return workflow.ErrConflict
+	had := map[string]int{}
+	for _, t := range all {
+		id := t.Execution.ID
+		if had[id] == 0 {
+			had[id] = len(m.events[id])
+		}
+		if had[id]++; had[id] != t.N {
+			return workflow.ErrConflict
+		}
 	}
+	for _, t := range all {
+		m.apply(t)
+	}
+	return nil
+}
+
+func (m *memory) apply(t workflow.Transition) {
+	id := t.Execution.ID
 	m.events[id] = append(m.events[id], t.Event)
 	m.executions[id] = t.Execution
 	if len(t.End) > 0 {
 		m.work = slices.DeleteFunc(m.work, func(w workflow.Work) bool { return w.Execution == id && slices.Contains(t.End, w.Command) })
 	}
 	m.work = append(m.work, t.Begin...)
-	return nil
 }
 
 func (m *memory) Load(_ context.Context, id string) (workflow.Execution, []asl.Event, error) {

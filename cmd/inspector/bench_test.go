@@ -350,8 +350,10 @@ func benchLine(b testing.TB, dir string, j *judges, journal func(*store.Store) w
 	}
 	l = newLine(&line{
 		judges: j, store: disk, station: c.Station, mode: c.Trigger, quality: c.Evidence.Quality, log: log, wake: engine.Wake,
-		seen:  func(inspector.Inspection, inspector.Pixels) {},
-		begin: func(i inspector.Inspection) (workflow.Transition, error) { return begin(engine, machine, c, topics, i) },
+		seen: func(inspector.Inspection, inspector.Pixels) {},
+		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
+			return begin(engine, machine, c, topics, i)
+		},
 	})
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)
@@ -435,10 +437,12 @@ type counter struct {
 	want      int64
 }
 
-func (c *counter) Append(ctx context.Context, t workflow.Transition) error {
-	err := c.Store.Append(ctx, t)
-	if err == nil && t.Execution.Status == asl.StatusSucceeded && c.succeeded.Add(1) == c.want {
-		close(c.all)
+func (c *counter) Append(ctx context.Context, all ...workflow.Transition) error {
+	err := c.Store.Append(ctx, all...)
+	for _, t := range all {
+		if err == nil && t.Execution.Status == asl.StatusSucceeded && c.succeeded.Add(1) == c.want {
+			close(c.all)
+		}
 	}
 	return err
 }

@@ -27,9 +27,9 @@ type line struct {
 	camera  *camera.Camera
 	judges  *judges
 	store   *store.Store
-	begin   func(inspector.Inspection) (workflow.Transition, error) // the execution of an inspection
-	wake    func([]workflow.Work)                                   // its work, which is in the journal
-	seen    func(inspector.Inspection, inspector.Pixels)            // a board is remembered; its picture, until seen returns
+	begin   func(inspector.Inspection) ([]workflow.Transition, error) // the execution of an inspection
+	wake    func(...workflow.Transition)                              // its work, which is in the journal
+	seen    func(inspector.Inspection, inspector.Pixels)              // a board is remembered; its picture, until seen returns
 	station inspector.Station
 	mode    TriggerConfig
 	passes  bool // keep the picture of boards that passed

@@ -35,15 +35,15 @@ func (l *line) settle(ctx context.Context, j *job, r classify.Result) {
 // again: the line stands still rather than forget. The caller holds j.mu.
 func (l *line) remember(ctx context.Context, j *job, i inspector.Inspection, evidence []store.Evidence) {
 	for pause := time.Second / 10; ; pause = min(2*pause, 5*time.Second) {
-		var begun workflow.Transition
-		stored, err := l.store.Accept(context.WithoutCancel(ctx), i, evidence, func(i inspector.Inspection) (_ workflow.Transition, err error) {
+		var begun []workflow.Transition
+		stored, err := l.store.Accept(context.WithoutCancel(ctx), i, evidence, func(i inspector.Inspection) (_ []workflow.Transition, err error) {
 			begun, err = l.begin(i)
 			return begun, err
 		})
 		l.setTrouble(err)
 		switch {
 		case err == nil:
-			l.wake(begun.Begin)
+			l.wake(begun...)
 			l.finish(j, stored, nil)
 			pixels := inspector.Pixels{}
 			if j.held {

@@ -151,7 +151,7 @@ func (a *works) assemble(ctx context.Context) error {
 	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine)
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
-		begin: func(i inspector.Inspection) (workflow.Transition, error) {
+		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
 			return begin(a.engine, a.machine, c, a.topics, i)
 		},
 		wake: a.engine.Wake, seen: both(show(a.page, a.started, a.log), a.beside.offer),

@@ -98,8 +98,8 @@ func cameraConfig(c Config, s *simulation) camera.Config {
 	}
 }
 
-// begin makes the first transition of an inspection's execution.
-func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) (workflow.Transition, error) {
+// begin makes the first transitions of an inspection's execution.
+func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
 	evidence := map[string]string{}
 	for _, b := range i.Evidence {
 		evidence[b.Kind] = "evidence:" + b.Path
@@ -112,7 +112,7 @@ func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i
 		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
 	})
 	if err != nil {
-		return workflow.Transition{}, err
+		return nil, err
 	}
 	return e.Prepare(machine, i.ID, input, time.Now().UTC())
 }

@@ -27,6 +27,7 @@ func Test(t *testing.T, open func(t *testing.T) workflow.Journal) {
 		{"Definitions", definitions},
 		{"AppendAndLoad", appendAndLoad},
 		{"Conflict", conflict},
+		{"AllOrNone", allOrNone},
 		{"EndBeforeBegin", endBeforeBegin},
 		{"DueOrderLimitAndNext", due},
 		{"Park", park},
@@ -136,6 +137,24 @@ func conflict(t *testing.T, j workflow.Journal) {
 		t.Errorf("%d events after two conflicts, want 2", len(events))
 	}
 	wantDue(t, j, "l", at(1), 9, nil)
+}
+
+// allOrNone appends several transitions at once: of two executions, and two of
+// one; a conflict of the last leaves nothing of the others.
+func allOrNone(t *testing.T, j workflow.Journal) {
+	define(t, j)
+	w := workflow.Work{Command: 1, Lane: "l", State: "A", Due: epoch, Since: epoch}
+	must(t, j.Append(t.Context()))
+	must(t, j.Append(t.Context(), begun("x", w), begun("y", w), next("x", 2, []workflow.Work{w}, 1)))
+	wantDue(t, j, "l", at(1), 9, []string{"y/A/1", "x/A/1"})
+	wantError(t, j.Append(t.Context(), next("x", 3, nil, 1), begun("z", w), begun("y", w)), workflow.ErrConflict)
+	wantError(t, j.Append(t.Context(), begun("z", w), begun("z", w)), workflow.ErrConflict)
+	wantDue(t, j, "l", at(1), 9, []string{"y/A/1", "x/A/1"})
+	if _, events, err := j.Load(t.Context(), "x"); err != nil || len(events) != 2 {
+		t.Errorf("x has %d events (%v), want 2", len(events), err)
+	}
+	_, _, err := j.Load(t.Context(), "z")
+	wantError(t, err, workflow.ErrNotFound)
 }
 
 func next(id string, n int, begin []workflow.Work, end ...int64) workflow.Transition {
