@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"inspector/workflow/asl"
@@ -83,28 +82,8 @@ func (e *Engine) named(ctx context.Context, w Work, name string) bool {
 }
 
 // attempt calls the handler, within the time that the state gives it.
-func (l *lane) attempt(task context.Context, w Work, c asl.Command) (output json.RawMessage, err error) {
-	if c.Timeout > 0 {
-		var cancel context.CancelFunc
-		task, cancel = context.WithTimeoutCause(task, c.Timeout, timeoutError{w.State, c.Timeout})
-		defer cancel()
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			output, err = nil, poisonError{fmt.Errorf("the handler of %s panicked: %v\n%s", l.name, r, debug.Stack())}
-		}
-	}()
-	output, err = l.handler(task, Task{Execution: w.Execution, Key: w.Key(), State: w.State, Resource: c.Resource, Input: c.Input, Attempt: c.Attempt, Token: c.Token})
-	var late timeoutError
-	switch {
-	case err != nil && errors.As(context.Cause(task), &late):
-		return nil, late
-	case err != nil:
-		return nil, err
-	case len(output) > 0 && !json.Valid(output):
-		return nil, poisonError{fmt.Errorf("the handler of %s gave a result that is not JSON", l.name)}
-	}
-	return output, nil
+func (l *lane) attempt(task context.Context, w Work, c asl.Command) (json.RawMessage, error) {
+	return Attempt(task, l.handler, Task{Execution: w.Execution, Key: w.Key(), State: w.State, Resource: c.Resource, Input: c.Input, Attempt: c.Attempt, Token: c.Token}, c.Timeout)
 }
 
 // record makes the event durable, however often the journal must be asked, and
@@ -168,43 +147,4 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// A poisonError is a handler's own fault: the same again would come of it.
-type poisonError struct{ error }
-
-func (poisonError) Permanent() bool { return true }
-
-// A timeoutError says that the state's time was over.
-type timeoutError struct {
-	state string
-	after time.Duration
-}
-
-func (e timeoutError) Error() string {
-	return fmt.Sprintf("state %q took longer than %v", e.state, e.after)
-}
-func (timeoutError) Name() string { return "States.Timeout" }
-
-// permanent reports whether err says that trying again cannot help. Packages
-// that know such errors need not know this one: the method is the contract.
-func permanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
-}
-
-// errorName is the name by which Retry and Catch know err.
-func errorName(err error) string {
-	var n interface{ Name() string }
-	if errors.As(err, &n) && n.Name() != "" {
-		return n.Name()
-	}
-	return "States.TaskFailed"
-}
-
-const maxCause = 32_768 // bytes, as on AWS
-
-func causeOf(err error) string {
-	s := err.Error()
-	return s[:min(len(s), maxCause)]
 }

@@ -1,0 +1,74 @@
+package asltest
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// An Answer is what a task came to: Output, or Error and Cause.
+type Answer struct {
+	Output       json.RawMessage
+	Error, Cause string
+}
+
+// Answer is what the recorded function gave for the input.
+func (c Case) Answer(resource string, input json.RawMessage) Answer {
+	function := resource
+	wrapped := resource == invoke
+	if wrapped {
+		var p struct {
+			FunctionName string
+			Payload      json.RawMessage
+		}
+		_ = json.Unmarshal(input, &p)
+		function, input = p.FunctionName, p.Payload
+	}
+	a := called(function, c.handler(function), input)
+	if wrapped && a.Error == "" {
+		a.Output = json.RawMessage(fmt.Sprintf(`{"ExecutedVersion":"$LATEST","Payload":%s,"StatusCode":200,"SdkHttpMetadata":{},"SdkResponseMetadata":{}}`, a.Output))
+	}
+	return a
+}
+
+// handler is the file of the function, or nothing.
+func (c Case) handler(function string) string {
+	handler, ok := c.Handlers[function]
+	for _, only := range c.Handlers { // the input may hold the function's short name
+		if len(c.Handlers) == 1 && !ok && !strings.Contains(function, "no_such") {
+			handler = only
+		}
+	}
+	return handler
+}
+
+func called(function, handler string, input json.RawMessage) Answer {
+	switch strings.TrimSuffix(filepath.Base(handler), ".py") {
+	case ".":
+		if strings.Contains(function, "no_such") {
+			return Answer{Error: "Lambda.ResourceNotFoundException", Cause: "Function not found: " + function}
+		}
+	case "id_function":
+		return Answer{Output: input}
+	case "echo_function":
+		return Answer{Output: json.RawMessage(`{"Return":"HelloWorld"}`)}
+	case "raise_exception":
+		return raised("Exception", "Some exception was raised.")
+	case "raise_custom_exception":
+		return raised("CustomException", "CustomException message")
+	case "wait_60_seconds":
+		return Answer{Error: "States.Timeout"}
+	case "large_output_string":
+		out, _ := json.Marshal(strings.Repeat("a", 257*1024))
+		return Answer{Output: out}
+	case "return_bytes_str":
+		return Answer{Output: json.RawMessage(`"HelloWorld!"`)}
+	}
+	return Answer{Output: json.RawMessage("null")} // mocked
+}
+
+func raised(name, message string) Answer {
+	cause, _ := json.Marshal(map[string]any{"errorMessage": message, "errorType": name, "requestId": "r", "stackTrace": []string{}})
+	return Answer{Error: name, Cause: string(cause)}
+}
