@@ -13,6 +13,7 @@ const (
 	errHeartbeat  = "States.HeartbeatTimeout"
 	errTaskFailed = "States.TaskFailed"
 	errRuntime    = "States.Runtime"
+	errQuery      = "States.QueryEvaluationError"
 	errNoChoice   = "States.NoChoiceMatched"
 	errIntrinsic  = "States.IntrinsicFailure"
 	errResultPath = "States.ResultPathMatchFailure"
@@ -266,7 +267,7 @@ func (x *Execution) shut(f *frame) {
 	if f == nil || f.dead {
 		return
 	}
-	f.dead = true
+	x.bury(f)
 	if f.act != nil {
 		x.close(f.act)
 	}

@@ -28,14 +28,15 @@ func (x *Execution) startMap(act *activity, input any) error {
 	if err != nil {
 		return err
 	}
-	atOnce := act.state.concurrency.seconds
-	if act.state.concurrency.path != nil {
-		if atOnce, err = x.count(act, act.state.concurrency, input); err != nil {
-			return err
-		}
-		if atOnce < 0 {
-			return runtimeError("MaxConcurrency cannot be negative.")
-		}
+	atOnce, err := x.count(act, act.state.concurrency, input)
+	if err != nil {
+		return err
+	}
+	if atOnce < 0 && act.state.jsonata {
+		return queryFailed("MaxConcurrency", "MaxConcurrency cannot be negative.")
+	}
+	if atOnce < 0 {
+		return runtimeError("MaxConcurrency cannot be negative.")
 	}
 	length := len(items)
 	x.emit(act.frame, HistoryEvent{Type: "MapStateStarted", Length: &length})
@@ -57,6 +58,9 @@ func (x *Execution) startMap(act *activity, input any) error {
 
 func (x *Execution) items(act *activity, input any) ([]any, error) {
 	v := input
+	if act.state.jsonata {
+		return x.queriedItems(act, input)
+	}
 	if p := act.state.items; p != nil {
 		var err error
 		if v, err = p.eval(x.scope(act, input)); err != nil {
@@ -66,6 +70,20 @@ func (x *Execution) items(act *activity, input any) ([]any, error) {
 	list, ok := v.([]any)
 	if !ok {
 		return nil, runtimeError("Reference path %q must point to array. Map state input must be an array but was: %s", pathText(act.state.items), shorten(encode(v)))
+	}
+	return list, nil
+}
+
+// queriedItems are the Items of a state in JSONata, or its input.
+func (x *Execution) queriedItems(act *activity, input any) ([]any, error) {
+	if e := act.state.itemsOf; e != nil {
+		v, err := x.scope(act, input).typed(e, "Items", "array")
+		list, _ := v.([]any)
+		return list, err
+	}
+	list, ok := input.([]any)
+	if !ok {
+		return nil, queryFailed("", "Map state input must be an array but was: %s", shorten(encode(input)))
 	}
 	return list, nil
 }
@@ -95,7 +113,7 @@ func (x *Execution) startItem(act *activity) error {
 	input := act.items[i]
 	if act.state.parameters != nil {
 		var err error
-		item := &activity{frame: f, state: act.state, at: act.at, retryCount: act.retryCount} // sees its item in $$
+		item := &activity{frame: f, state: act.state, at: act.at, input: act.input, retryCount: act.retryCount} // sees its item in $$
 		if input, err = x.arguments(item, act.argument); err != nil {
 			return err
 		}

@@ -33,9 +33,6 @@ func parseCall(text string) (expr, error) {
 			err = fmt.Errorf("unexpected %q after the function", text[l.pos:])
 		}
 	}
-	if errors.Is(err, errNoVariables) {
-		return nil, err
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%q is no intrinsic function: %w", text, err)
 	}
@@ -108,8 +105,8 @@ func (l *callLexer) argument(depth int) (expr, error) {
 		start := l.pos
 		for l.take("$") {
 		}
-		if c := l.peek(); c != '.' && c != '[' && c != ',' && c != ')' && c != ' ' && c != 0 {
-			return nil, errNoVariables
+		for l.pos < len(l.text) && strings.IndexByte(".[,) \t\r\n", l.peek()) < 0 {
+			l.pos++ // the name of a variable
 		}
 		if _, err := l.steps(0); err != nil {
 			return nil, err

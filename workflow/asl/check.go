@@ -11,8 +11,10 @@ import (
 
 // A checker compiles a definition and collects what is wrong with it.
 type checker struct {
-	faults Faults
-	seen   map[string]bool // names of states: unique in the whole machine
+	faults   Faults
+	seen     map[string]bool   // names of states: unique in the whole machine
+	jsonata  bool              // the machine's query language
+	assigned []map[string]bool // variables that the blocks around assign, outermost first
 }
 
 func (c *checker) fault(at, format string, args ...any) {
@@ -36,14 +38,19 @@ func (c *checker) known(at string, o map[string]any, names ...string) {
 	}
 }
 
-func (c *checker) queryLanguage(at string, o map[string]any) {
+// queryLanguage reports whether the machine or state speaks JSONata.
+func (c *checker) queryLanguage(at string, o map[string]any) bool {
 	switch v, ok := o["QueryLanguage"]; {
-	case !ok || v == "JSONPath":
+	case !ok:
+		return c.jsonata
 	case v == "JSONata":
-		c.unsupported(at+"/QueryLanguage", "JSONata is not supported yet; JSONPath is")
-	default:
+		return true
+	case v != "JSONPath":
 		c.fault(at+"/QueryLanguage", `the query language must be "JSONPath" or "JSONata"`)
+	case c.jsonata:
+		c.fault(at, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
+	return false
 }
 
 // text gives an optional string.
@@ -103,7 +110,7 @@ func (c *checker) path(at string, o map[string]any, name string) *path {
 	}
 	p, err := parsePath(text)
 	if err != nil {
-		c.expressionFault(pointer(at, name), err)
+		c.fault(pointer(at, name), "%v", err)
 		return nil
 	}
 	return p
@@ -115,11 +122,11 @@ func (c *checker) pathOrNull(at string, o map[string]any, name string) (p *path,
 		return nil, true
 	}
 	p = c.path(at, o, name)
-	if p != nil && name == "ResultPath" && (p.context || !p.reference()) {
+	if p != nil && name == "ResultPath" && (p.context || p.variable != "" || !p.reference()) {
 		c.fault(pointer(at, name), "%q must be a reference path into the input: names and indexes only", p.text)
 		return nil, false
 	}
-	if p != nil && len(p.steps) == 0 && !p.context {
+	if p != nil && len(p.steps) == 0 && !p.context && p.variable == "" {
 		p = nil // $ is what nil means
 	}
 	return p, false
@@ -159,6 +166,8 @@ func (c *checker) block(at string, o map[string]any, depth int) *block {
 		c.fault(pointer(at, "States"), "the value must be an object of at least one state")
 		return b
 	}
+	c.assigned = append(c.assigned, outerNames(states))
+	defer func() { c.assigned = c.assigned[:len(c.assigned)-1] }()
 	for _, name := range slices.Sorted(maps.Keys(states)) {
 		here := pointer(at+"/States", name)
 		if runes(name) > 80 || name == "" {

@@ -28,6 +28,9 @@ func (c *checker) mapState(at string, o map[string]any, s *state, depth int) {
 		}
 	}
 	s.branches = []*block{c.block(here, processor, depth+1)}
+	if items, ok := o["Items"]; ok && s.jsonata {
+		s.itemsOf = c.value(true, pointer(at, "Items"), "Items", items)
+	}
 	s.items = c.path(at, o, "ItemsPath")
-	s.concurrency = c.delay(at, o, "MaxConcurrency", "MaxConcurrencyPath")
+	s.concurrency = c.delay(at, o, s.jsonata, "MaxConcurrency", "MaxConcurrencyPath")
 }

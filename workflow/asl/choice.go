@@ -181,6 +181,38 @@ func matches(pattern, s string) bool {
 	return p == len(parts)
 }
 
+// A query as the condition of a choice rule.
+type queryTest struct {
+	of    expr
+	field string
+}
+
+func (t queryTest) holds(s *scope) (bool, error) {
+	v, err := s.typed(t.of, t.field, "boolean")
+	ok, _ := v.(bool)
+	return ok, err
+}
+
+// choice compiles a rule of Choices with where it leads.
+func (c *checker) choice(at, field string, o map[string]any, jsonata bool) choice {
+	out := choice{next: c.needText(at, o, "Next"), assign: c.assignments(jsonata, at, field+"/Assign", o)}
+	if !jsonata {
+		out.test = c.rule(at, o, true, 0)
+		return out
+	}
+	c.known(at, o, "Comment", "Condition", "Next", "Assign", "Output")
+	if v, ok := o["Output"]; ok {
+		out.output = c.value(true, pointer(at, "Output"), field+"/Output", v)
+	}
+	condition := o["Condition"]
+	_, isBool := condition.(bool)
+	if _, isQuery := querySource(condition); !isBool && !isQuery {
+		c.fault(at, "the field Condition is required, an expression or a boolean")
+	}
+	out.test = queryTest{c.value(true, pointer(at, "Condition"), field+"/Condition", condition), field + "/Condition"}
+	return out
+}
+
 // rule compiles a choice rule. Only the top ones have a Next.
 func (c *checker) rule(at string, v any, top bool, depth int) (t test) {
 	o, ok := v.(map[string]any)
@@ -194,17 +226,10 @@ func (c *checker) rule(at string, v any, top bool, depth int) (t test) {
 		switch {
 		case key == "And" || key == "Or" || key == "Not" || isOperator:
 			operators = append(operators, key)
-		case key == "Variable" || key == "Comment" || top && key == "Next":
-		case key == "Condition":
-			c.unsupported(pointer(at, key), "Condition needs JSONata, which is not supported yet")
-		case key == "Assign":
-			c.unsupported(pointer(at, key), "variables are not supported yet")
+		case key == "Variable" || key == "Comment" || top && (key == "Next" || key == "Assign"):
 		default:
 			c.fault(pointer(at, key), "the field is not known in a choice rule")
 		}
-	}
-	if o["Condition"] != nil {
-		return nil
 	}
 	if len(operators) != 1 {
 		c.fault(at, "a choice rule needs exactly one of And, Or, Not and the comparison operators; it has %d", len(operators))

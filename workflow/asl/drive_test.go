@@ -81,3 +81,6 @@ func parse(t testing.TB, definition string) *Machine {
 	}
 	return m
 }
+
+// noVariables is a scope's variables, but for $a.
+func noVariables(name string) (any, bool) { return "of a", name == "a" }

@@ -35,6 +35,7 @@ type Execution struct {
 	issued     []Command      // made by it
 	queue      []arrival
 	contextual any // Execution and StateMachine of $$, which never change
+	stored     int // bytes of all variables
 }
 
 // A frame is one run of a block: of the machine, a branch or an item.
@@ -46,6 +47,9 @@ type frame struct {
 	act    *activity
 	dead   bool
 	last   int64 // history event before the next one of this frame
+
+	variables map[string]any // assigned in this block; never changed, but replaced
+	apart     bool           // sees no variables around it: an execution of its own
 }
 
 // An activity is one entry into one state, through all of its retries.
@@ -220,8 +224,12 @@ func (x *Execution) context(act *activity) any {
 	o := map[string]any{
 		"Execution":    x.contextual,
 		"StateMachine": map[string]any{"Id": x.machine.hash, "Name": x.machine.hash},
-		"State":        map[string]any{"Name": act.state.name, "EnteredTime": rfc3339(act.at), "RetryCount": number(act.retryCount)},
 	}
+	state := map[string]any{"Name": act.state.name, "EnteredTime": rfc3339(act.at)}
+	if kind := act.state.kind; kind == "Task" || kind == "Parallel" || kind == "Map" {
+		state["RetryCount"] = number(act.retryCount)
+	}
+	o["State"] = state
 	if act.state.token {
 		o["Task"] = map[string]any{"Token": x.Token(act.await)}
 	}
@@ -238,5 +246,16 @@ func rfc3339(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.00
 
 // scope is what expressions of the activity see, with input as $.
 func (x *Execution) scope(act *activity, input any) *scope {
-	return &scope{input: input, context: func() any { return x.context(act) }, draw: x.draw}
+	return &scope{
+		input: input, raw: act.input, now: x.current.At,
+		context: func() any { return x.context(act) }, draw: x.draw, variables: act.frame.variable,
+	}
+}
+
+// bury ends a frame for good.
+func (x *Execution) bury(f *frame) {
+	if !f.dead {
+		x.forget(f)
+		f.dead, f.variables = true, nil
+	}
 }

@@ -45,7 +45,10 @@ func TestPaths(t *testing.T) {
 		"$.list[?(@.s != 'one')].s":        `["two","none"]`,
 		"$":                                pathInput,
 		"a":                                "?",
-		"$a":                               "?",
+		"$a":                               `"of a"`,
+		"$a[0]":                            "!",
+		"$none":                            "!",
+		"$1":                               "?",
 		"$.":                               "?",
 		"$[":                               "?",
 		"$[']":                             "?",
@@ -68,7 +71,7 @@ func TestPaths(t *testing.T) {
 			}
 			continue
 		}
-		v, err := p.find(root)
+		v, err := p.eval(&scope{input: root, context: func() any { return root }, variables: noVariables})
 		have := string(encode(v))
 		if errors.As(err, new(errNotFound)) {
 			have = "!"
@@ -171,7 +174,8 @@ func TestIntrinsics(t *testing.T) {
 		`States.Array(a)`:                                             "?",
 		`States.Array() x`:                                            "?",
 		`States.UUID(1)`:                                              "?",
-		`States.Array($x)`:                                            "?",
+		`States.Array($a)`:                                            `["of a"]`,
+		`States.Array($1)`:                                            "?",
 		strings.Repeat("States.Array(", 11) + strings.Repeat(")", 11): "?",
 	} {
 		input, _ := decode([]byte(`{"name":"x","n":1,"list":[1,1.0,"a"],"o":{"a":1,"b":2},"p":{"b":3}}`))
@@ -182,7 +186,7 @@ func TestIntrinsics(t *testing.T) {
 			}
 			continue
 		}
-		v, err := e.eval(&scope{input: input, draw: func() [32]byte { return [32]byte{} }})
+		v, err := e.eval(&scope{input: input, draw: func() [32]byte { return [32]byte{} }, variables: noVariables})
 		have := string(encode(v))
 		var failed *stateError
 		if errors.As(err, &failed) && failed.name == errIntrinsic {

@@ -1,6 +1,7 @@
 package asl
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,11 +11,21 @@ import (
 // fail gives the error to the state's retriers, then to its catchers, then to
 // what is around it.
 func (x *Execution) fail(act *activity, err error) {
+	x.raise(act, x.explained(act, err))
+}
+
+// explained is the error as others see it: where it happened, and in the
+// history if it was an evaluation.
+func (x *Execution) explained(act *activity, err error) *stateError {
 	e := *asStateError(err)
-	if e.name == errRuntime || e.name == errIntrinsic {
+	if e.name == errRuntime || e.name == errIntrinsic || e.name == errQuery {
 		e.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", act.state.name, act.entered, e.cause)
 	}
-	x.raise(act, &e)
+	var failed *evaluationError
+	if errors.As(err, &failed) {
+		x.emit(act.frame, HistoryEvent{Type: "EvaluationFailed", State: act.state.name, Location: failed.location, Error: e.name, Cause: e.cause})
+	}
+	return &e
 }
 
 // raise is fail with a cause that is complete.
@@ -43,23 +54,43 @@ func (x *Execution) raise(act *activity, e *stateError) {
 		if !act.caught(c.errors, e.name) {
 			continue
 		}
-		out, err := place(c.resultPath, c.noResult, act.input, map[string]any{"Error": e.name, "Cause": e.cause})
+		out, made, err := x.recovered(act, c, e)
 		if err == nil && !fits(out) {
 			err = x.tooLarge(act)
 		}
 		if err != nil {
-			x.propagate(act, asStateError(err))
+			x.propagate(act, x.explained(act, err))
 			return
 		}
-		x.exit(act, out, c.next)
+		x.exit(act, out, made, c.next)
 		return
 	}
 	x.propagate(act, e)
 }
 
+// recovered is the output and the variables of the state whose error a
+// catcher took.
+func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any, made map[string]any, err error) {
+	caught := any(map[string]any{"Error": e.name, "Cause": e.cause})
+	s := x.scope(act, caught)
+	s.errorOutput = &caught
+	if made, err = x.assign(act, c.assign, s); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case c.output != nil:
+		out, err = c.output.eval(s)
+	case act.state.jsonata:
+		out = caught
+	default:
+		out, err = place(c.resultPath, c.noResult, act.input, caught)
+	}
+	return out, made, err
+}
+
 // failed notes that a Parallel or Map will not be tried again.
 func (act *activity) failed(x *Execution, e *stateError) {
-	if act.left > 0 || act.branches != nil {
+	if act.left > 0 || act.branches != nil || e.name == errQuery && (act.state.kind == "Map" || act.state.kind == "Parallel") {
 		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
 	}
 }
@@ -97,7 +128,7 @@ func (r retrier) delay(n int64, random float64) time.Duration {
 // propagate takes an error that nobody around the state handles one block out.
 func (x *Execution) propagate(act *activity, e *stateError) {
 	f := act.frame
-	f.dead = true
+	x.bury(f)
 	if f.parent == nil {
 		x.end(StatusFailed, *e)
 		return
@@ -106,5 +137,23 @@ func (x *Execution) propagate(act *activity, e *stateError) {
 		x.emit(f, HistoryEvent{Type: "MapIterationFailed", Name: f.parent.state.name, Index: &f.index})
 		f.parent.frame.last = f.last
 	}
+	x.aborted(f.parent, f)
 	x.raise(f.parent, e)
+}
+
+// aborted notes what ends because one branch or item failed: of a Parallel,
+// the states where its branches are, the failed one included; of a Map, the
+// other items.
+func (x *Execution) aborted(act *activity, failed *frame) {
+	for _, f := range act.branches {
+		switch {
+		case act.state.kind == "Map" && f != failed && !f.dead:
+			x.emit(f, HistoryEvent{Type: "MapIterationAborted", Name: act.state.name, Index: &f.index})
+			act.frame.last = f.last
+		case act.state.kind == "Parallel" && f.act != nil && (f == failed || !f.dead):
+			if kind := f.act.state.kind; kind == "Task" || kind == "Wait" || kind == "Map" || kind == "Parallel" {
+				x.emit(f, HistoryEvent{Type: kind + "StateAborted"})
+			}
+		}
+	}
 }

@@ -20,7 +20,7 @@ func FuzzPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s := &scope{input: root, context: func() any { return root }, draw: func() [32]byte { return [32]byte{} }}
+		s := &scope{input: root, context: func() any { return root }, draw: func() [32]byte { return [32]byte{} }, variables: noVariables}
 		if v, err := e.eval(s); err == nil {
 			if _, err := decode(encode(v)); err != nil && fits(v) {
 				t.Errorf("%s gives what is no JSON: %v", text, err)

@@ -19,10 +19,25 @@ type HistoryEvent struct {
 	Length       *int   // of a Map
 	Resource     string
 	Error, Cause string
+	State        string // of EvaluationFailed
+	Location     string // of EvaluationFailed: the field in the state
 
 	// Values are shared with the execution and encoded only when asked for:
 	// most drivers never look.
 	input, output, parameters *any
+	assigned                  map[string]any
+}
+
+// Assigned gives the variables that leaving the state made, as JSON.
+func (h HistoryEvent) Assigned() map[string]json.RawMessage {
+	if len(h.assigned) == 0 {
+		return nil
+	}
+	out := make(map[string]json.RawMessage, len(h.assigned))
+	for name, v := range h.assigned {
+		out[name] = encode(v)
+	}
+	return out
 }
 
 // Input is the JSON of the event's input; nil if it has none.
@@ -51,6 +66,15 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 	}
 	text("error", h.Error)
 	text("cause", h.Cause)
+	text("state", h.State)
+	text("location", h.Location)
+	if len(h.assigned) > 0 {
+		variables := map[string]any{}
+		for name, v := range h.assigned {
+			variables[name] = string(encode(v))
+		}
+		d["assignedVariables"], d["assignedVariablesDetails"] = variables, map[string]any{"truncated": false}
+	}
 	if strings.HasPrefix(h.Type, "Lambda") {
 		text("resource", h.Resource)
 	} else if h.Resource != "" {

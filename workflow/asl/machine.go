@@ -68,7 +68,7 @@ func compile(definition []byte, o map[string]any) (*Machine, Faults) {
 	c := &checker{seen: map[string]bool{}}
 	m := &Machine{Comment: c.text("", o, "Comment")}
 	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
-	c.queryLanguage("", o)
+	c.jsonata = c.queryLanguage("", o)
 	if version, ok := o["Version"]; ok && version != "1.0" {
 		c.fault("/Version", `the only version is "1.0"`)
 	}
@@ -101,6 +101,10 @@ type state struct {
 	noInput, noOutput, noResult       bool  // the path is null
 	parameters, selector              expr  // nil: as it comes
 
+	jsonata bool
+	output  expr       // JSONata: nil is the result, or the input
+	assign  objectExpr // variables
+
 	result    expr // Pass: nil is its input
 	resource  string
 	token     bool // .waitForTaskToken
@@ -118,20 +122,25 @@ type state struct {
 	causeField  string
 	branches    []*block // Parallel; Map has one
 	items       *path
+	itemsOf     expr  // Items of JSONata
 	concurrency delay // Map: a number, not a time
 }
 
 type choice struct {
-	test test
-	next string
+	test   test
+	next   string
+	output expr
+	assign objectExpr
 }
 
-// A delay is seconds or a moment, given or by path. The zero value is none.
+// A delay is seconds or a moment, given, by path or by expression. The zero
+// value is none.
 type delay struct {
 	field   string // as written
 	seconds int64
 	at      time.Time
 	path    *path
+	query   expr // JSONata
 }
 
 type retrier struct {
@@ -148,4 +157,6 @@ type catcher struct {
 	next       string
 	resultPath *path
 	noResult   bool
+	output     expr
+	assign     objectExpr
 }

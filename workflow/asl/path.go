@@ -2,7 +2,6 @@ package asl
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,7 +14,8 @@ import (
 // single names and indexes only is definite: it must find its value.
 type path struct {
 	text     string
-	context  bool // of the context object: $$
+	context  bool   // of the context object: $$
+	variable string // of this variable: $name
 	steps    []step
 	definite bool
 }
@@ -66,9 +66,7 @@ func normal(steps []step) string {
 	return b.String()
 }
 
-var errNoVariables = errors.New("variables are not supported yet")
-
-// parsePath compiles text, which starts with $ or $$.
+// parsePath compiles text, which starts with $, $$ or $name.
 func parsePath(text string) (*path, error) {
 	p := &path{text: text}
 	rest, ok := strings.CutPrefix(text, "$")
@@ -79,10 +77,14 @@ func parsePath(text string) (*path, error) {
 		p.context, rest = true, r
 	}
 	if rest != "" && rest[0] != '.' && rest[0] != '[' {
-		if !p.context && (rest[0] == '_' || rest[0] >= 'a' && rest[0] <= 'z' || rest[0] >= 'A' && rest[0] <= 'Z' || rest[0] >= 0x80) {
-			return nil, errNoVariables
+		end := strings.IndexAny(rest, ".[")
+		if end < 0 {
+			end = len(rest)
 		}
-		return nil, fmt.Errorf("%q is no path: unexpected %q", text, rest[:1])
+		if p.context || !isName(rest[:end]) {
+			return nil, fmt.Errorf("%q is no path: unexpected %q", text, rest[:1])
+		}
+		p.variable, rest = rest[:end], rest[end:]
 	}
 	l := &lexer{text: rest}
 	steps, err := l.steps(0)

@@ -1,11 +1,9 @@
 package asl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // start does the work of the state, at first and on every retry.
@@ -61,7 +59,7 @@ func filtered(p *path, s *scope) (any, error) {
 	return v, err
 }
 
-// arguments is the input after Parameters.
+// arguments is the input after Parameters, or Arguments.
 func (x *Execution) arguments(act *activity, input any) (any, error) {
 	if act.state.parameters == nil {
 		return input, nil
@@ -89,76 +87,6 @@ func (s *state) worker() string {
 	return s.name
 }
 
-func (x *Execution) startTask(act *activity, input any) error {
-	s := act.state
-	if act.task == 0 {
-		act.task = x.newID()
-		if s.token {
-			act.await = x.newID()
-		}
-	}
-	argument, err := x.arguments(act, input)
-	if err != nil {
-		return err
-	}
-	timeout, err := x.duration(act, s.timeout, input)
-	if err != nil {
-		return err
-	}
-	beat, err := x.duration(act, s.heartbeat, input)
-	if err != nil {
-		return err
-	}
-	c := Command{ID: act.task, Kind: RunTask, State: s.name, Resource: s.resource, Input: encode(argument), Attempt: int(act.retryCount)}
-	h := act.taskEvent("Scheduled", nil)
-	h.parameters = &argument
-	x.emit(act.frame, h)
-	x.emit(act.frame, act.taskEvent("Started", nil))
-	if !s.token { // a handler that runs cannot send heartbeats: silence is what the shorter time bounds
-		if c.Timeout = timeout; beat > 0 && (timeout == 0 || beat < timeout) {
-			c.Timeout = beat
-		}
-		x.issue(act, roleTask, c)
-		return nil
-	}
-	c.Token = x.Token(act.await)
-	x.issue(act, roleTask, c)
-	x.issue(act, roleAwait, Command{ID: act.await, Kind: Await, State: s.name, Resource: s.resource, Token: c.Token})
-	if timeout > 0 {
-		x.timer(act, roleTimeout, s.name, x.current.At.Add(timeout))
-	}
-	if act.beat = beat; beat > 0 {
-		act.beatTimer = x.timer(act, roleHeartbeat, s.name, x.current.At.Add(beat))
-	}
-	return nil
-}
-
-// duration of TimeoutSeconds, HeartbeatSeconds or their paths.
-func (x *Execution) duration(act *activity, d delay, input any) (time.Duration, error) {
-	if d.path == nil {
-		return time.Duration(d.seconds) * time.Second, nil
-	}
-	n, err := x.count(act, d, input)
-	if err == nil && (n <= 0 || n > maxNumber) {
-		err = runtimeError("The %s parameter must be a positive integer: %s == %d", d.field, d.path.text, n)
-	}
-	return time.Duration(n) * time.Second, err
-}
-
-// count is a whole number by path.
-func (x *Execution) count(act *activity, d delay, input any) (int64, error) {
-	v, err := d.path.eval(x.scope(act, input))
-	if err != nil {
-		return 0, inField(d.field, input, err)
-	}
-	if n, ok := v.(json.Number); ok {
-		if i, ok := toInt(n); ok {
-			return i, nil
-		}
-	}
-	return 0, runtimeError("The %s field refers to value \"%s\" which is not a valid integer: %s", d.field, bare(v), d.path.text)
-}
-
 func (x *Execution) runPass(act *activity, input any) error {
 	result, err := x.arguments(act, input)
 	if err == nil && act.state.result != nil {
@@ -178,13 +106,13 @@ func (x *Execution) choose(act *activity, input any) error {
 			return err
 		}
 		if ok {
-			return x.leave(act, c.next)
+			return x.leave(act, c.next, c.output, c.assign)
 		}
 	}
 	if act.state.otherwise == "" {
 		return &stateError{errNoChoice, fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). No choice rule matched and there is no Default.", act.state.name, act.entered)}
 	}
-	return x.leave(act, act.state.otherwise)
+	return x.leave(act, act.state.otherwise, act.state.output, act.state.assign)
 }
 
 func (x *Execution) failState(act *activity, input any) {
@@ -197,11 +125,7 @@ func (x *Execution) failState(act *activity, input any) {
 		if part.of == nil {
 			continue
 		}
-		v, err := part.of.eval(x.scope(act, input))
-		text, isText := v.(string)
-		if err == nil && !isText {
-			err = runtimeError("The %s of the Fail state must be a string but was: %s", part.field, encode(v))
-		}
+		text, err := x.failText(act, part.of, part.field, input)
 		if err != nil {
 			x.fail(act, inField(part.field, input, err))
 			return
@@ -211,21 +135,49 @@ func (x *Execution) failState(act *activity, input any) {
 	x.raise(act, &e)
 }
 
+func (x *Execution) failText(act *activity, of expr, field string, input any) (string, error) {
+	s := x.scope(act, input)
+	if act.state.jsonata {
+		v, err := s.typed(of, field, "string")
+		text, _ := v.(string)
+		return text, err
+	}
+	v, err := of.eval(s)
+	text, isText := v.(string)
+	if err == nil && !isText {
+		err = runtimeError("The %s of the Fail state must be a string but was: %s", field, encode(v))
+	}
+	return text, err
+}
+
 // pass leaves a state whose output is its input.
 func (x *Execution) pass(act *activity) {
-	if err := x.leave(act, act.state.next); err != nil {
+	if err := x.leave(act, act.state.next, act.state.output, act.state.assign); err != nil {
 		x.fail(act, err)
 	}
 }
 
-// leave applies InputPath and OutputPath to the raw input and goes on.
-func (x *Execution) leave(act *activity, next string) error {
+// leave goes on with the raw input after InputPath and OutputPath, or with
+// what output makes of it.
+func (x *Execution) leave(act *activity, next string, output expr, assign objectExpr) error {
 	v, err := x.effective(act)
-	if err == nil {
+	if err != nil {
+		return err
+	}
+	made, err := x.assign(act, assign, x.scope(act, v))
+	if err != nil {
+		return err
+	}
+	if output != nil {
+		v, err = output.eval(x.scope(act, v))
+	} else {
 		v, err = x.outputPath(act, v)
 	}
+	if err == nil && !fits(v) {
+		err = x.tooLarge(act)
+	}
 	if err == nil {
-		x.exit(act, v, next)
+		x.exit(act, v, made, next)
 	}
 	return err
 }
@@ -240,12 +192,9 @@ func (x *Execution) outputPath(act *activity, v any) (any, error) {
 	return filtered(act.state.outputPath, x.scope(act, v))
 }
 
-// complete takes the result of the state's work to its output.
+// complete takes the result of the state's work to its output and variables.
 func (x *Execution) complete(act *activity, result any) {
-	out, err := x.merge(act, result)
-	if err == nil {
-		out, err = x.outputPath(act, out)
-	}
+	out, made, err := x.finished(act, result)
 	if err == nil && !fits(out) {
 		err = x.tooLarge(act)
 	}
@@ -253,19 +202,36 @@ func (x *Execution) complete(act *activity, result any) {
 		x.fail(act, err)
 		return
 	}
-	x.exit(act, out, act.state.next)
+	x.exit(act, out, made, act.state.next)
 }
 
-// merge applies ResultSelector and ResultPath, into the raw input.
-func (x *Execution) merge(act *activity, result any) (any, error) {
+// finished applies ResultSelector, Assign, ResultPath (into the raw input)
+// and OutputPath; in JSONata, Assign and Output.
+func (x *Execution) finished(act *activity, result any) (out any, made map[string]any, err error) {
 	s := act.state
 	if s.selector != nil {
-		var err error
 		if result, err = s.selector.eval(x.scope(act, result)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return place(s.resultPath, s.noResult, act.input, result)
+	seen := x.scope(act, result)
+	if s.kind != "Pass" {
+		seen.result = &result
+	}
+	if made, err = x.assign(act, s.assign, seen); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case s.output != nil:
+		out, err = s.output.eval(seen)
+	case s.jsonata:
+		out = result
+	default:
+		if out, err = place(s.resultPath, s.noResult, act.input, result); err == nil {
+			out, err = x.outputPath(act, out)
+		}
+	}
+	return out, made, err
 }
 
 func place(p *path, discard bool, input, result any) (any, error) {
@@ -283,15 +249,16 @@ func place(p *path, discard bool, input, result any) (any, error) {
 }
 
 // exit leaves the state for next, or ends its block.
-func (x *Execution) exit(act *activity, out any, next string) {
+func (x *Execution) exit(act *activity, out any, made map[string]any, next string) {
 	f := act.frame
-	x.emit(f, HistoryEvent{Type: act.state.kind + "StateExited", Name: act.state.name, output: &out})
+	x.emit(f, HistoryEvent{Type: act.state.kind + "StateExited", Name: act.state.name, output: &out, assigned: made})
 	f.act = nil
 	if next != "" {
+		x.keep(f, made)
 		x.arrive(f, next, out)
 		return
 	}
-	f.dead = true
+	x.bury(f)
 	if f.parent == nil {
 		x.output = out
 		x.end(StatusSucceeded, stateError{})

@@ -60,7 +60,7 @@ func expressionFault(n *node) error {
 	if !strings.HasPrefix(n.text, "States.") {
 		return pathFault(n.text)
 	}
-	if _, err := parseCall(n.text); err != nil && !errors.Is(err, errNoVariables) {
+	if _, err := parseCall(n.text); err != nil {
 		return err
 	}
 	return nil

@@ -1,46 +1,63 @@
 package asl
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// fields gives what a state of the kind may have; nil for no kind.
-func fields(kind string) []string {
-	path := []string{"Type", "Comment", "QueryLanguage", "InputPath", "OutputPath", "Next", "End"}
-	with := func(more ...string) []string { return slices.Concat(path, more) }
-	switch kind {
-	case "Task":
-		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "Resource", "TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath", "Credentials")
-	case "Parallel":
-		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "Branches")
-	case "Map":
-		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "ItemProcessor", "Iterator", "ItemsPath", "ItemSelector", "MaxConcurrency", "MaxConcurrencyPath")
-	case "Pass":
-		return with("Parameters", "ResultPath", "Result")
-	case "Wait":
-		return with("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
-	case "Choice":
-		return []string{"Type", "Comment", "QueryLanguage", "InputPath", "OutputPath", "Choices", "Default"}
-	case "Succeed":
-		return []string{"Type", "Comment", "QueryLanguage", "InputPath", "OutputPath"}
-	case "Fail":
-		return []string{"Type", "Comment", "QueryLanguage", "Error", "ErrorPath", "Cause", "CausePath"}
+// fields gives what a state of the kind may have in its query language; nil
+// for no kind.
+func fields(kind string, jsonata bool) []string {
+	out := []string{"Type", "Comment", "QueryLanguage"}
+	add := func(here bool, names ...string) {
+		if here {
+			out = append(out, names...)
+		}
 	}
-	return nil
+	isMap := kind == "Map"
+	works := kind == "Task" || kind == "Parallel" || isMap
+	goesOn := works || kind == "Pass" || kind == "Wait"
+	add(goesOn, "Next", "End")
+	add(goesOn || kind == "Choice", "Assign")
+	add(works, "Retry", "Catch")
+	if jsonata {
+		add(kind != "Fail", "Output")
+		add(works && !isMap, "Arguments")
+	} else {
+		add(kind != "Fail", "InputPath", "OutputPath")
+		add(works || kind == "Pass", "Parameters", "ResultPath")
+		add(works, "ResultSelector")
+	}
+	own := map[string][2]string{ // in both languages, and in JSONPath only
+		"Task":     {"Resource TimeoutSeconds HeartbeatSeconds Credentials", "TimeoutSecondsPath HeartbeatSecondsPath"},
+		"Parallel": {"Branches", ""},
+		"Map":      {"ItemProcessor Iterator ItemSelector MaxConcurrency", "ItemsPath MaxConcurrencyPath"},
+		"Pass":     {"", "Result"},
+		"Wait":     {"Seconds Timestamp", "SecondsPath TimestampPath"},
+		"Choice":   {"Choices Default", ""},
+		"Succeed":  {"", ""},
+		"Fail":     {"Error Cause", "ErrorPath CausePath"},
+	}
+	lists, ok := own[kind]
+	if !ok {
+		return nil
+	}
+	out = append(out, strings.Fields(lists[0])...)
+	add(isMap && jsonata, "Items")
+	add(!jsonata, strings.Fields(lists[1])...)
+	return out
 }
 
 // later are fields of the language that this interpreter does not have yet.
 func later(field string) bool {
-	return slices.Contains([]string{"Assign", "Arguments", "Output", "Items", "ItemReader", "ItemBatcher", "ResultWriter", "Label",
+	return slices.Contains([]string{"ItemReader", "ItemBatcher", "ResultWriter", "Label",
 		"ToleratedFailurePercentage", "ToleratedFailurePercentagePath", "ToleratedFailureCount", "ToleratedFailureCountPath"}, field)
 }
 
 func (c *checker) state(at, name string, o map[string]any, depth int) *state {
-	s := &state{name: name, kind: c.needText(at, o, "Type")}
-	known := fields(s.kind)
+	s := &state{name: name, kind: c.needText(at, o, "Type"), jsonata: c.queryLanguage(at, o)}
+	known := fields(s.kind, s.jsonata)
 	if known == nil {
 		if s.kind != "" {
 			c.fault(at+"/Type", "there is no type of state %q", s.kind)
@@ -54,26 +71,40 @@ func (c *checker) state(at, name string, o map[string]any, depth int) *state {
 			c.fault(pointer(at, key), "the field is not known in a %s state", s.kind)
 		}
 	}
-	c.queryLanguage(at, o)
 	c.text(at, o, "Comment")
 	c.next(at, o, s, known)
-	s.inputPath, s.noInput = c.pathOrNull(at, o, "InputPath")
-	s.outputPath, s.noOutput = c.pathOrNull(at, o, "OutputPath")
-	s.resultPath, s.noResult = c.pathOrNull(at, o, "ResultPath")
-	for _, t := range []struct {
-		field string
-		into  *expr
-	}{{"Parameters", &s.parameters}, {"ItemSelector", &s.parameters}, {"ResultSelector", &s.selector}} {
-		if v, ok := o[t.field]; ok && slices.Contains(known, t.field) {
-			*t.into = c.template(pointer(at, t.field), v)
-		}
-	}
+	c.data(at, o, s, known)
 	if slices.Contains(known, "Retry") {
 		s.retry = c.retriers(at, o)
-		s.catch = c.catchers(at, o)
+		s.catch = c.catchers(at, o, s.jsonata)
 	}
 	c.kind(at, o, s, depth)
 	return s
+}
+
+// data reads the fields that shape input, output and variables.
+func (c *checker) data(at string, o map[string]any, s *state, known []string) {
+	if !s.jsonata {
+		s.inputPath, s.noInput = c.pathOrNull(at, o, "InputPath")
+		s.outputPath, s.noOutput = c.pathOrNull(at, o, "OutputPath")
+		s.resultPath, s.noResult = c.pathOrNull(at, o, "ResultPath")
+	}
+	var also []string
+	if slices.Contains(known, "Retry") {
+		also = []string{"result"}
+	}
+	for _, t := range []struct {
+		field string
+		into  *expr
+		also  []string
+	}{{"Parameters", &s.parameters, nil}, {"Arguments", &s.parameters, nil}, {"ItemSelector", &s.parameters, nil}, {"ResultSelector", &s.selector, nil}, {"Output", &s.output, also}} {
+		if v, ok := o[t.field]; ok && slices.Contains(known, t.field) {
+			*t.into = c.value(s.jsonata, pointer(at, t.field), t.field, v, t.also...)
+		}
+	}
+	if slices.Contains(known, "Assign") {
+		s.assign = c.assignments(s.jsonata, at, "Assign", o, also...)
+	}
 }
 
 // next reads Next and End, of which exactly one must be there.
@@ -101,7 +132,7 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 			s.result = literal{v}
 		}
 	case "Wait":
-		s.wait = c.delay(at, o, "Seconds", "SecondsPath", "Timestamp", "TimestampPath")
+		s.wait = c.delay(at, o, s.jsonata, "Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 		if s.wait.field == "" {
 			c.fault(at, "one of Seconds, SecondsPath, Timestamp and TimestampPath is required")
 		}
@@ -109,14 +140,14 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 		s.otherwise = c.text(at, o, "Default")
 		for i, rule := range c.objects(at, o, "Choices") {
 			here := fmt.Sprintf("%s/Choices/%d", at, i)
-			s.choices = append(s.choices, choice{c.rule(here, rule, true, 0), c.needText(here, rule, "Next")})
+			s.choices = append(s.choices, c.choice(here, fmt.Sprintf("Choices[%d]", i), rule, s.jsonata))
 		}
 		if len(s.choices) == 0 {
 			c.fault(at, "the field Choices is required, with at least one rule")
 		}
 	case "Fail":
-		s.errorName, s.errorField = c.failText(at, o, "Error")
-		s.cause, s.causeField = c.failText(at, o, "Cause")
+		s.errorName, s.errorField = c.failText(at, o, s.jsonata, "Error")
+		s.cause, s.causeField = c.failText(at, o, s.jsonata, "Cause")
 	case "Parallel":
 		for i, branch := range c.objects(at, o, "Branches") {
 			here := fmt.Sprintf("%s/Branches/%d", at, i)
@@ -133,10 +164,10 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 
 func (c *checker) task(at string, o map[string]any, s *state) {
 	s.resource, s.token = strings.CutSuffix(c.needText(at, o, "Resource"), ".waitForTaskToken")
-	s.timeout = c.delay(at, o, "TimeoutSeconds", "TimeoutSecondsPath")
-	s.heartbeat = c.delay(at, o, "HeartbeatSeconds", "HeartbeatSecondsPath")
+	s.timeout = c.delay(at, o, s.jsonata, "TimeoutSeconds", "TimeoutSecondsPath")
+	s.heartbeat = c.delay(at, o, s.jsonata, "HeartbeatSeconds", "HeartbeatSecondsPath")
 	for _, d := range []delay{s.timeout, s.heartbeat} {
-		if d.field != "" && d.path == nil && d.seconds == 0 {
+		if d.field != "" && d.path == nil && d.query == nil && d.seconds == 0 {
 			c.fault(pointer(at, d.field), "the value must be a whole number from 1 to %d", maxNumber)
 		}
 	}
@@ -149,9 +180,10 @@ func (c *checker) task(at string, o map[string]any, s *state) {
 }
 
 // delay reads at most one of the named fields.
-func (c *checker) delay(at string, o map[string]any, names ...string) (d delay) {
+func (c *checker) delay(at string, o map[string]any, jsonata bool, names ...string) (d delay) {
 	for _, name := range names {
-		if _, ok := o[name]; !ok {
+		v, ok := o[name]
+		if !ok || jsonata && strings.HasSuffix(name, "Path") {
 			continue
 		}
 		if d.field != "" {
@@ -159,7 +191,10 @@ func (c *checker) delay(at string, o map[string]any, names ...string) (d delay) 
 			continue
 		}
 		d.field = name
+		source, isQuery := querySource(v)
 		switch {
+		case jsonata && isQuery:
+			d.query = c.query(pointer(at, name), name, source, nil)
 		case strings.HasSuffix(name, "Path"):
 			d.path = c.path(at, o, name)
 		case name == "Timestamp":
@@ -177,80 +212,18 @@ func (c *checker) delay(at string, o map[string]any, names ...string) (d delay) 
 }
 
 // failText reads Error or ErrorPath, Cause or CausePath.
-func (c *checker) failText(at string, o map[string]any, name string) (expr, string) {
+func (c *checker) failText(at string, o map[string]any, jsonata bool, name string) (expr, string) {
 	_, has := o[name]
 	byPath, hasPath := o[name+"Path"]
 	switch {
 	case has && hasPath:
 		c.fault(at, "only one of %s and %sPath may be given", name, name)
+	case has && jsonata:
+		return c.value(true, pointer(at, name), name, c.text(at, o, name)), name
 	case has:
 		return literal{c.text(at, o, name)}, name
 	case hasPath:
 		return c.expression(pointer(at, name+"Path"), byPath), name + "Path"
 	}
 	return nil, name
-}
-
-func (c *checker) retriers(at string, o map[string]any) (out []retrier) {
-	list := c.objects(at, o, "Retry")
-	for i, r := range list {
-		here := fmt.Sprintf("%s/Retry/%d", at, i)
-		c.known(here, r, "Comment", "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy")
-		t := retrier{
-			errors:   c.errorEquals(here, r, i == len(list)-1),
-			interval: float64(c.integer(here, r, "IntervalSeconds", 1, 1)),
-			attempts: c.integer(here, r, "MaxAttempts", 0, 3),
-			most:     float64(c.integer(here, r, "MaxDelaySeconds", 1, 0)),
-			rate:     2,
-			jitter:   r["JitterStrategy"] == "FULL",
-		}
-		if v, ok := r["BackoffRate"]; ok {
-			n, _ := v.(json.Number)
-			if t.rate = toFloat(n); t.rate < 1 {
-				c.fault(here+"/BackoffRate", "the value must be a number of at least 1.0")
-			}
-		}
-		if v, ok := r["JitterStrategy"]; ok && v != "FULL" && v != "NONE" {
-			c.fault(here+"/JitterStrategy", "the value must be FULL or NONE")
-		}
-		out = append(out, t)
-	}
-	return out
-}
-
-func (c *checker) catchers(at string, o map[string]any) (out []catcher) {
-	list := c.objects(at, o, "Catch")
-	for i, r := range list {
-		here := fmt.Sprintf("%s/Catch/%d", at, i)
-		for key := range r {
-			switch {
-			case later(key):
-				c.unsupported(pointer(here, key), "the field is not supported yet")
-			case !slices.Contains([]string{"Comment", "ErrorEquals", "Next", "ResultPath"}, key):
-				c.fault(pointer(here, key), "the field is not known in a catcher")
-			}
-		}
-		t := catcher{errors: c.errorEquals(here, r, i == len(list)-1), next: c.needText(here, r, "Next")}
-		t.resultPath, t.noResult = c.pathOrNull(here, r, "ResultPath")
-		out = append(out, t)
-	}
-	return out
-}
-
-func (c *checker) errorEquals(at string, o map[string]any, last bool) (out []string) {
-	list, _ := o["ErrorEquals"].([]any)
-	if len(list) == 0 {
-		c.fault(at, "the field ErrorEquals is required, a list of at least one error name")
-	}
-	for i, v := range list {
-		name, ok := v.(string)
-		if !ok {
-			c.fault(fmt.Sprintf("%s/ErrorEquals/%d", at, i), "the name of an error must be a string")
-		}
-		if name == errAll && (len(list) > 1 || !last) {
-			c.fault(fmt.Sprintf("%s/ErrorEquals/%d", at, i), "States.ALL must stand alone and in the last place")
-		}
-		out = append(out, name)
-	}
-	return out
 }

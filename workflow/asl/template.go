@@ -6,16 +6,39 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A scope is what an expression may see.
 type scope struct {
-	input   any                   // $
-	context func() any            // $$
-	draw    func() (out [32]byte) // the next bytes of the execution's own, repeatable randomness
+	input     any                           // $
+	context   func() any                    // $$
+	draw      func() (out [32]byte)         // the next bytes of the execution's own, repeatable randomness
+	variables func(name string) (any, bool) // $name
+	now       time.Time                     // of the event
+
+	raw         any  // $states.input
+	result      *any // $states.result; nil where it is not
+	errorOutput *any // $states.errorOutput; nil where it is not
 }
 
-// An expr is a compiled path, intrinsic function, literal or payload template.
+// states gives a field of $states.
+func (s *scope) states(field string) (any, bool) {
+	switch {
+	case field == "input":
+		return s.raw, true
+	case field == "context":
+		return s.context(), true
+	case field == "result" && s.result != nil:
+		return *s.result, true
+	case field == "errorOutput" && s.errorOutput != nil:
+		return *s.errorOutput, true
+	}
+	return nil, false
+}
+
+// An expr is a compiled path, intrinsic function, JSONata expression, literal
+// or template of these.
 type expr interface {
 	eval(s *scope) (any, error)
 }
@@ -32,8 +55,15 @@ type member struct {
 func (l literal) eval(*scope) (any, error) { return l.value, nil }
 
 func (p *path) eval(s *scope) (any, error) {
-	if p.context {
+	switch {
+	case p.context:
 		return p.find(s.context())
+	case p.variable != "":
+		root, ok := s.variables(p.variable)
+		if !ok {
+			return nil, errNotFound{p}
+		}
+		return p.find(root)
 	}
 	return p.find(s.input)
 }
@@ -88,6 +118,17 @@ func asStateError(err error) *stateError {
 	return &stateError{errRuntime, err.Error()}
 }
 
+// value compiles what stands in a field in the query language of its state: a
+// payload template, or JSON with JSONata expressions in it. field is the
+// field's path within the state, as causes name it; also are the fields of
+// $states that it may read besides input and context.
+func (c *checker) value(jsonata bool, at, field string, v any, also ...string) expr {
+	if jsonata {
+		return c.queries(at, field, v, also)
+	}
+	return c.template(at, v)
+}
+
 // template compiles a payload template. at is its JSON pointer.
 func (c *checker) template(at string, v any) expr {
 	switch v := v.(type) {
@@ -96,13 +137,9 @@ func (c *checker) template(at string, v any) expr {
 		for i, e := range v {
 			out[i] = c.template(fmt.Sprintf("%s/%d", at, i), e)
 		}
-		if !slices.ContainsFunc(out, func(e expr) bool { _, ok := e.(literal); return !ok }) {
-			return literal{v}
-		}
-		return out
+		return constant(out, v)
 	case map[string]any:
 		out := make(objectExpr, 0, len(v))
-		constant := true
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			m := member{name: key, field: key}
 			if name, ok := strings.CutSuffix(key, ".$"); ok {
@@ -113,15 +150,24 @@ func (c *checker) template(at string, v any) expr {
 			} else {
 				m.expr = c.template(pointer(at, key), v[key])
 			}
-			if _, ok := m.expr.(literal); !ok || m.name != key {
-				constant = false
-			}
 			out = append(out, m)
 		}
-		if constant {
-			return literal{v}
-		}
-		return out
+		return out.constant(v)
+	}
+	return literal{v}
+}
+
+// constant is the list itself if nothing in it is to be evaluated.
+func constant(l listExpr, v []any) expr {
+	if slices.ContainsFunc(l, func(e expr) bool { _, ok := e.(literal); return !ok }) {
+		return l
+	}
+	return literal{v}
+}
+
+func (o objectExpr) constant(v map[string]any) expr {
+	if slices.ContainsFunc(o, func(m member) bool { _, ok := m.expr.(literal); return !ok || m.name != m.field }) {
+		return o
 	}
 	return literal{v}
 }
@@ -136,18 +182,10 @@ func (c *checker) expression(at string, v any) expr {
 	}
 	e, err := parseExpression(text)
 	if err != nil {
-		c.expressionFault(at, err)
+		c.fault(at, "%v", err)
 		return literal{}
 	}
 	return e
-}
-
-func (c *checker) expressionFault(at string, err error) {
-	if errors.Is(err, errNoVariables) {
-		c.unsupported(at, "%v", err)
-		return
-	}
-	c.fault(at, "%v", err)
 }
 
 func parseExpression(text string) (expr, error) {

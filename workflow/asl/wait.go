@@ -24,6 +24,9 @@ func (x *Execution) startWait(act *activity, input any) error {
 
 func (x *Execution) due(act *activity, input any) (time.Time, error) {
 	d, now := act.state.wait, x.current.At
+	if d.query != nil {
+		return x.dueByQuery(act, d, input)
+	}
 	if d.path == nil {
 		if d.field == "Timestamp" {
 			return d.at, nil
@@ -51,6 +54,32 @@ func (x *Execution) due(act *activity, input any) (time.Time, error) {
 		return now, runtimeError("The SecondsPath parameter references a negative value: %s == %d", d.path.text, seconds)
 	case seconds > maxWait:
 		return now, runtimeError("Wait state delay is too long.")
+	}
+	return now.Add(time.Duration(seconds) * time.Second), nil
+}
+
+// dueByQuery is when an expression says.
+func (x *Execution) dueByQuery(act *activity, d delay, input any) (time.Time, error) {
+	s, now := x.scope(act, input), x.current.At
+	if d.field == "Timestamp" {
+		v, err := s.typed(d.query, d.field, "string")
+		if err != nil {
+			return now, err
+		}
+		t, ok := timestamp(v.(string))
+		if !ok {
+			return now, queryFailed(d.field, "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: %s", v)
+		}
+		return t, nil
+	}
+	seconds, err := x.count(act, d, input)
+	switch {
+	case err != nil:
+		return now, err
+	case seconds < 0:
+		return now, queryFailed(d.field, "The Seconds field references a negative value: %d", seconds)
+	case seconds > maxWait:
+		return now, queryFailed(d.field, "Wait state delay is too long.")
 	}
 	return now.Add(time.Duration(seconds) * time.Second), nil
 }

@@ -45,7 +45,7 @@ type Case struct {
 	Wildcards  []string          `json:"output_wildcards"`
 	Handlers   map[string]string `json:"task_handlers"`
 	Resources  []string          `json:"task_resources"`
-	History    []struct{ Type, Name string }
+	History    []HistoryEvent
 }
 
 // A Result is how an execution ended.
