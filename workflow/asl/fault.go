@@ -23,7 +23,7 @@ type Fault struct {
 }
 
 func (f Fault) Error() string {
-	message := f.Message
+	message := strings.TrimRight(f.Message, " ")
 	if f.Hint != "" {
 		message += " (" + f.Hint + ")"
 	}

@@ -41,9 +41,10 @@ type site struct {
 	jsonata bool // the query language of the state
 	express bool // the machine, or the children of the Map, are EXPRESS
 	kind    string
-	result  bool   // $states.result is there
-	failure bool   // $states.errorOutput is there
-	outer   *names // the variables of around
+	result  bool               // $states.result is there
+	failure bool               // $states.errorOutput is there
+	outer   *names             // the variables of around
+	into    *map[string][]edge // the transitions of the block, once they were asked for
 }
 
 // A rule reports what is wrong with a value.

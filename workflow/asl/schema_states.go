@@ -49,7 +49,7 @@ func (v *validator) form(n *node, f form, s site) {
 		i := slices.IndexFunc(f.fields, func(f field) bool { return f.name == m.name })
 		switch {
 		case i < 0:
-			v.faultIn(n, m, codeSchema, fmt.Sprintf("Field '%s' is not supported", m.name))
+			v.faultIn(n, m, codeSchema, fmt.Sprintf("Field '%s' is not supported", m.name)).Hint = meant(m.name, f.names())
 		case f.fields[i].in == pathOnly && s.jsonata || f.fields[i].in == jsonataOnly && !s.jsonata:
 			v.wrongLanguage(n, m, f.fields[i].in)
 		default:
@@ -57,6 +57,13 @@ func (v *validator) form(n *node, f form, s site) {
 		}
 	}
 	v.groups(n, f, s)
+}
+
+func (f form) names() (out []string) {
+	for _, f := range f.fields {
+		out = append(out, f.name)
+	}
+	return out
 }
 
 func (v *validator) groups(n *node, f form, s site) {
@@ -109,6 +116,7 @@ func (v *validator) states(n *node, s site, depth int) {
 	if len(all.members) == 0 {
 		v.fault(all, codeSchema, "Value cannot be empty")
 	}
+	s.into = new(map[string][]edge)
 	for _, m := range all.members {
 		v.stateName(m)
 		v.state(m, s, depth)
@@ -199,14 +207,14 @@ func branches(v *validator, n *node, s site) {
 		v.fault(n, codeSchema, "Value cannot be empty")
 	}
 	for _, m := range n.members {
-		v.inner(m, blockForm(), s, &names{outer: s.outer, state: n.parent})
+		v.inner(m, blockForm(), s, &names{outer: s.outer, state: n.parent, into: s.into})
 	}
 }
 
 // processor is the block of a Map.
 func processor(v *validator, n *node, s site) {
 	f := blockForm(field{"ProcessorConfig", both, object(configForm)})
-	outer := &names{outer: s.outer, state: n.parent}
+	outer := &names{outer: s.outer, state: n.parent, into: s.into}
 	config := n.member("ProcessorConfig")
 	if mode := config.member("Mode"); mode != nil && mode.text == "DISTRIBUTED" {
 		outer = nil // its children do not see variables of outside
