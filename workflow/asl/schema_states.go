@@ -268,6 +268,14 @@ func list(f func() form, filled bool) rule {
 	}
 }
 
+// errorsOfStates are the names of errors that the language reserves.
+func errorsOfStates() []string {
+	return []string{errAll, "States.HeartbeatTimeout", "States.Timeout", "States.TaskFailed", "States.Permissions", "States.ResultPathMatchFailure",
+		"States.ParameterPathFailure", "States.QueryEvaluationError", "States.BranchFailed", "States.NoChoiceMatched", "States.IntrinsicFailure",
+		"States.ExceedToleratedFailureThreshold", "States.ItemReaderFailed", "States.ResultWriterFailed", "States.DataLimitExceeded",
+		"States.Runtime", "States.Http.Socket"}
+}
+
 // errorNames are those of a retrier or catcher.
 func errorNames(v *validator, n *node, s site) {
 	if n.kind != '[' {
@@ -284,6 +292,8 @@ func errorNames(v *validator, n *node, s site) {
 			v.wrongType(m, "a string")
 		} else if m.text == errAll && (len(n.members) > 1 || !last) {
 			v.fault(m, codeSchema, "States.ALL must appear alone and at end of list")
+		} else if strings.HasPrefix(m.text, "States.") && !slices.Contains(errorsOfStates(), m.text) {
+			v.warn(m, codeErrorName, fmt.Sprintf("'%s' is no error of the language: nothing gives it", m.text)).Hint = meant(m.text, errorsOfStates())
 		}
 	}
 }
