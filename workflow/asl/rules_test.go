@@ -91,6 +91,8 @@ func TestRulesOfStates(t *testing.T) {
 func TestRulesOfMachines(t *testing.T) {
 	loop := `{"StartAt":"A","States":{"A":{"Type":"Pass","Next":"B"},"B":{"Type":"Pass","Next":"A"}`
 	outer := `{"StartAt":"S","States":{"S":{"Type":"Pass","Assign":{"v":1},"Next":"P"},"P":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","Assign":{"v":2},"End":true}}}]}}}`
+	distributed := `{"StartAt":"S","States":{"S":{"Type":"Pass","Assign":{"v":1},"Next":"M"},"M":{"Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},
+	  "StartAt":"B","States":{"B":{"Type":"Pass","Assign":{"v":2},"End":true}}}}}}`
 	for _, c := range []struct{ definition, want string }{
 		{``, "Invalid State Machine Definition: 'MISSING_DESCRIPTION: Definition is empty at /'"},
 		{`[]`, "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Value must be an object, but is an array at /'"},
@@ -104,6 +106,8 @@ func TestRulesOfMachines(t *testing.T) {
 			`Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET: Missing 'Next' target: Not sure at /StartAt, MISSING_TRANSITION_TARGET: State "Pass One" is not reachable. at /States/Pass One'`},
 		{outer, "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The variable 'v' is already defined in an outer scope at /States/P/Branches[0]/States/B/Assign/v'"},
 		{strings.Replace(outer, `"Assign":{"v":1},`, "", 1), ""},
+		{strings.Replace(distributed, "DISTRIBUTED", "INLINE", 1), "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The variable 'v' is already defined in an outer scope at /States/M/ItemProcessor/States/B/Assign/v'"},
+		{distributed, ""}, // its children see none of outside
 		{`{"Version":"2.0","StartAt":"A","States":{"A":{"Type":"Succeed"}}}`, "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: The field 'Version' should have one of these values: [1.0] at /Version'"},
 		{`{"StartAt":"A","States":{"A":{"Type":"Succeed"},"A":{"Type":"Fail"}}}`, ""}, // the last one counts
 		{`{"StartAt":"` + strings.Repeat("n", 81) + `","States":{"` + strings.Repeat("n", 81) + `":{"Type":"Succeed"}}}`,

@@ -41,6 +41,7 @@ type site struct {
 	jsonata bool // the query language of the state
 	express bool // the machine, or the children of the Map, are EXPRESS
 	kind    string
+	depth   int                // of blocks
 	result  bool               // $states.result is there
 	failure bool               // $states.errorOutput is there
 	outer   *names             // the variables of around

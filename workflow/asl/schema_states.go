@@ -10,9 +10,10 @@ import (
 // AWS's checks come, and what a user should know besides. It runs before the
 // definition is compiled. The faults of v have no lines yet.
 func (v *validator) validate(root *node) {
-	machine := site{express: v.express, jsonata: v.language(root, false)}
+	v.machine = v.language(root, false)
+	machine := site{express: v.express, jsonata: v.machine}
 	v.form(root, machineForm(), machine)
-	v.states(root, machine, 0)
+	v.states(root, machine)
 	if states := root.member("States"); !v.terminal && states != nil && len(states.members) > 0 {
 		v.fault(root, codeEnd, "Workflow has no terminal state").Location = ""
 	} else {
@@ -100,9 +101,9 @@ func (v *validator) wrongLanguage(n, m *node, in language) {
 }
 
 // states checks the states of the block n, and that all they name is there.
-func (v *validator) states(n *node, s site, depth int) {
+func (v *validator) states(n *node, s site) {
 	all := n.member("States")
-	if depth > maxBlocks {
+	if s.depth > maxBlocks {
 		v.fault(n, codeDepth, fmt.Sprintf("The states are nested deeper than %d", maxBlocks))
 		return
 	}
@@ -119,11 +120,11 @@ func (v *validator) states(n *node, s site, depth int) {
 	s.into = new(map[string][]edge)
 	for _, m := range all.members {
 		v.stateName(m)
-		v.state(m, s, depth)
+		v.state(m, s)
 	}
 	if slices.ContainsFunc(all.members, ends) {
 		v.terminal = true
-	} else if depth > 0 && len(all.members) > 0 {
+	} else if s.depth > 0 && len(all.members) > 0 {
 		v.warn(all, codeEnd, "The block has no terminal state")
 	}
 	v.targets(n, all)
@@ -141,7 +142,7 @@ func (v *validator) stateName(m *node) {
 
 const stateTypes = "Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map"
 
-func (v *validator) state(n *node, s site, depth int) {
+func (v *validator) state(n *node, s site) {
 	if n.kind != '{' {
 		v.wrongType(n, "an object")
 		return
@@ -156,12 +157,10 @@ func (v *validator) state(n *node, s site, depth int) {
 		v.fault(kind, codeSchema, "The field 'Type' should have one of these values: ["+stateTypes+"]")
 		return
 	}
-	machine := s.jsonata
-	s.kind, s.jsonata = kind.text, v.language(n, machine)
-	if machine && !s.jsonata {
+	s.kind, s.jsonata = kind.text, v.language(n, v.machine)
+	if v.machine && !s.jsonata {
 		v.fault(n, codeSchema, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
-	v.machine, v.depth = machine, depth
 	v.form(n, f, s)
 	v.ending(n, kind.text)
 	v.beats(n)
@@ -235,10 +234,8 @@ func (v *validator) inner(n *node, f form, s site, outer *names) {
 		v.wrongType(n, "an object")
 		return
 	}
-	machine, depth := v.machine, v.depth
 	v.form(n, f, s)
-	v.states(n, site{express: s.express, jsonata: machine, outer: outer}, depth+1)
-	v.machine, v.depth = machine, depth
+	v.states(n, site{express: s.express, jsonata: v.machine, outer: outer, depth: s.depth + 1})
 }
 
 // object applies a form to a value.

@@ -38,7 +38,6 @@ type validator struct {
 	terminal bool // there is a state that ends the execution or a branch
 	lost     []*node
 	machine  bool // the machine's query language is JSONata
-	depth    int  // of blocks, at the state being checked
 	words    int  // bytes of the faults
 }
 
