@@ -20,6 +20,7 @@ type workflowVerb struct {
 // help. Each has a file of its own: workflow_NAME.go.
 func workflowVerbs() []workflowVerb {
 	return []workflowVerb{ // one line a command
+		{"check", "[flags] FILE...", "Every fault of a definition at once, with its line and AWS's words. Exit code 1: it has errors.", workflowCheck},
 	}
 }
 

@@ -127,8 +127,8 @@ func (l *callLexer) argument(depth int) (expr, error) {
 	return literal{v}, nil
 }
 
-// literal reads a string in single quotes. Only ' { } and \ need a backslash;
-// before anything else it stands for itself.
+// literal reads a string in single quotes. A backslash stands only before
+// ' { } and \.
 func (l *callLexer) literal() (expr, error) {
 	var raw, plain strings.Builder
 	for l.pos++; l.pos < len(l.text); l.pos++ {
@@ -142,6 +142,8 @@ func (l *callLexer) literal() (expr, error) {
 			raw.WriteByte('\\')
 			raw.WriteByte(l.text[l.pos])
 			plain.WriteByte(l.text[l.pos])
+		case c == '\\':
+			return nil, errors.New(`a backslash may stand only before ' { } and \`)
 		default:
 			raw.WriteByte(c)
 			plain.WriteByte(c)

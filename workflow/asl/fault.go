@@ -23,7 +23,7 @@ type Fault struct {
 }
 
 func (f Fault) Error() string {
-	message := f.Message
+	message := strings.TrimRight(f.Message, " ")
 	if f.Hint != "" {
 		message += " (" + f.Hint + ")"
 	}
@@ -135,5 +135,6 @@ const (
 	codeNoDollar       = "NO_DOLLAR"
 	codeNoPath         = "NO_PATH"
 	codeStatic         = "PASS_RESULT_IS_STATIC"
-	codeTwice          = "DUPLICATE_FIELD" // ours: JSON's last one wins
+	codeErrorName      = "UNKNOWN_ERROR_NAME" // ours
+	codeTwice          = "DUPLICATE_FIELD"    // ours: JSON's last one wins
 )

@@ -1,10 +1,14 @@
 package asl
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
+	"reflect"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func FuzzPath(f *testing.F) {
@@ -83,4 +87,85 @@ func FuzzAdvance(f *testing.F) {
 			t.Error("folding again gives another execution")
 		}
 	})
+}
+
+// FuzzCheck: any bytes give faults whose places are inside the text, and what
+// has no errors compiles.
+func FuzzCheck(f *testing.F) {
+	for _, seed := range []string{
+		parallel, "", "[]", `{"StartAt":"A","States":{"A":{"Type":"Pass","a":"é"},` + "\n" + `"A":7}}`, `{"a":"\u00e9\"","b":[1e9,[{}],tru`,
+		`{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Pass","Output":"{% $states.result.a[x] %}","Assign":{"a":1},"Next":"A"}}}`,
+		`{"StartAt":"M","States":{"M":{"Type":"Map","Label":"a b","ItemReader":{"ReaderConfig":{"MaxItems":-1}},"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED"},"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"And":[{"Variable":"$.x","IsNull":1}],"Next":"C"}]}}}}}}`,
+	} {
+		f.Add([]byte(seed), false)
+	}
+	f.Fuzz(func(t *testing.T, definition []byte, express bool) {
+		kind := Standard
+		if express {
+			kind = Express
+		}
+		lines := bytes.Split(definition, []byte("\n"))
+		faults := Check(definition, kind)
+		for _, f := range faults {
+			if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > utf8.RuneCount(lines[f.Line-1])+1 {
+				t.Errorf("%v is at %d:%d, outside the text", f, f.Line, f.Column)
+			}
+			if f.Code == "" || f.Message == "" {
+				t.Errorf("a fault without code or words: %+v", f)
+			}
+		}
+		if _, err := ParseAs(definition, kind); (err == nil) != (len(faults.Errors()) == 0) {
+			t.Errorf("Check finds %v, but Parse says %v", faults, err)
+		}
+	})
+}
+
+// FuzzPlaces: the scanner reads what encoding/json reads, and the text at a
+// value's place is the value.
+func FuzzPlaces(f *testing.F) {
+	for _, seed := range []string{`{"a":[1,"x",null,{"b":true}],"a":-1.5e3}`, `"\ud800"`, " 7 ", `{"":{"":[[]]}}`, "\"\xff\""} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var want any
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.UseNumber()
+		if !json.Valid(text) || d.Decode(&want) != nil {
+			return
+		}
+		s := &scanner{text: text}
+		root := s.value(nil, 0)
+		if s.space(); s.pos != len(text) {
+			t.Fatalf("read %d of %d bytes", s.pos, len(text))
+		}
+		if s.deeper != nil {
+			return
+		}
+		if !reflect.DeepEqual(root.value(), want) {
+			t.Errorf("have %v, want %v", root.value(), want)
+		}
+		for n := range descendants(root) {
+			if root.find(n.pointer()) != n {
+				t.Errorf("%s does not lead to its value", n.pointer())
+			}
+			var v any
+			d := json.NewDecoder(bytes.NewReader(text[n.at:]))
+			d.UseNumber()
+			if err := d.Decode(&v); err != nil || !reflect.DeepEqual(v, n.value()) {
+				t.Errorf("%s: at %d is %v (%v), want %v", n.pointer(), n.at, v, err, n.value())
+			}
+		}
+	})
+}
+
+func descendants(n *node) iter.Seq[*node] {
+	return func(yield func(*node) bool) {
+		for open := []*node{n}; len(open) > 0 && len(open) < 100; {
+			n := open[len(open)-1]
+			open = append(open[:len(open)-1], n.members...)
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }

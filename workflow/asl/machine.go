@@ -54,18 +54,17 @@ func ParseAs(definition []byte, t Type) (*Machine, error) {
 	if faults := v.faults.Errors(); len(faults) > 0 {
 		return nil, faults
 	}
-	m, faults := compile(definition, root.value().(map[string]any))
+	m, faults := compile(definition, root)
 	if len(faults) > 0 {
-		root.locate(faults)
-		places(definition, faults)
-		return nil, faults.ByPlace()
+		return nil, faults
 	}
 	return m, nil
 }
 
 // compile makes a machine of what check lets pass.
-func compile(definition []byte, o map[string]any) (*Machine, Faults) {
+func compile(definition []byte, root *node) (*Machine, Faults) {
 	c := &checker{seen: map[string]bool{}}
+	o := root.value().(map[string]any)
 	m := &Machine{Comment: c.text("", o, "Comment")}
 	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
 	c.jsonata = c.queryLanguage("", o)
@@ -75,7 +74,9 @@ func compile(definition []byte, o map[string]any) (*Machine, Faults) {
 	m.timeout = c.seconds("", o, "TimeoutSeconds", 1)
 	m.top = c.block("", o, 0)
 	if len(c.faults) > 0 {
-		return nil, c.faults
+		root.locate(c.faults)
+		places(definition, c.faults)
+		return nil, c.faults.ByPlace()
 	}
 	sum := sha256.Sum256(definition)
 	m.hash = hex.EncodeToString(sum[:])

@@ -56,6 +56,11 @@ func (n *node) location() string {
 	return strings.TrimSuffix(n.parent.location(), "/") + "/" + n.name
 }
 
+// what the value is.
+func (n *node) what() string {
+	return map[byte]string{'{': "an object", '[': "an array", '"': "a string", '0': "a number", 't': "a boolean", 'n': "null"}[n.kind]
+}
+
 // value is what decode gives for the node.
 func (n *node) value() any {
 	switch n.kind {

@@ -41,9 +41,11 @@ type site struct {
 	jsonata bool // the query language of the state
 	express bool // the machine, or the children of the Map, are EXPRESS
 	kind    string
-	result  bool   // $states.result is there
-	failure bool   // $states.errorOutput is there
-	outer   *names // the variables of around
+	depth   int                // of blocks
+	result  bool               // $states.result is there
+	failure bool               // $states.errorOutput is there
+	outer   *names             // the variables of around
+	into    *map[string][]edge // the transitions of the block, once they were asked for
 }
 
 // A rule reports what is wrong with a value.

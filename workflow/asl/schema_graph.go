@@ -2,6 +2,8 @@ package asl
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +41,10 @@ func (v *validator) targets(n, all *node) {
 
 func (v *validator) target(states map[string]*node, to *node) {
 	if to.kind == '"' && states[to.text] == nil {
-		v.fault(to, codeTarget, "Missing 'Next' target: "+to.text)
+		f := v.fault(to, codeTarget, "Missing 'Next' target: "+to.text)
+		if len(states) <= 200 {
+			f.Hint = meant(to.text, slices.Sorted(maps.Keys(states)))
+		}
 	}
 }
 
@@ -96,13 +101,14 @@ type names struct {
 	outer *names
 	state *node // in whose blocks they are seen
 	held  map[string]bool
+	into  *map[string][]edge // the transitions of the block by where they lead
 }
 
 // has looks outwards. The states before are found when first asked for.
 func (n *names) has(name string) bool {
 	for ; n != nil; n = n.outer {
 		if n.held == nil {
-			n.held = assignedBefore(n.state)
+			n.held = n.assignedBefore()
 		}
 		if n.held[name] {
 			return true
@@ -111,20 +117,22 @@ func (n *names) has(name string) bool {
 	return false
 }
 
-func assignedBefore(state *node) map[string]bool {
-	into := map[string][]edge{}
-	for _, e := range edges(state.parent) {
-		into[e.to.text] = append(into[e.to.text], e)
+func (n *names) assignedBefore() map[string]bool {
+	if *n.into == nil {
+		*n.into = map[string][]edge{}
+		for _, e := range edges(n.state.parent) {
+			(*n.into)[e.to.text] = append((*n.into)[e.to.text], e)
+		}
 	}
 	held, seen := map[string]bool{}, map[string]bool{}
-	for open := []string{state.name}; len(open) > 0; {
+	for open := []string{n.state.name}; len(open) > 0; {
 		name := open[len(open)-1]
 		open = open[:len(open)-1]
 		if seen[name] {
 			continue
 		}
 		seen[name] = true
-		for _, e := range into[name] {
+		for _, e := range (*n.into)[name] {
 			open = append(open, e.from.name)
 			if e.assigned != nil && e.assigned.kind == '{' {
 				for _, m := range e.assigned.members {

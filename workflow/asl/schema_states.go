@@ -10,9 +10,10 @@ import (
 // AWS's checks come, and what a user should know besides. It runs before the
 // definition is compiled. The faults of v have no lines yet.
 func (v *validator) validate(root *node) {
-	machine := site{express: v.express, jsonata: v.language(root, false)}
+	v.machine = v.language(root, false)
+	machine := site{express: v.express, jsonata: v.machine}
 	v.form(root, machineForm(), machine)
-	v.states(root, machine, 0)
+	v.states(root, machine)
 	if states := root.member("States"); !v.terminal && states != nil && len(states.members) > 0 {
 		v.fault(root, codeEnd, "Workflow has no terminal state").Location = ""
 	} else {
@@ -49,7 +50,7 @@ func (v *validator) form(n *node, f form, s site) {
 		i := slices.IndexFunc(f.fields, func(f field) bool { return f.name == m.name })
 		switch {
 		case i < 0:
-			v.faultIn(n, m, codeSchema, fmt.Sprintf("Field '%s' is not supported", m.name))
+			v.faultIn(n, m, codeSchema, fmt.Sprintf("Field '%s' is not supported", m.name)).Hint = meant(m.name, f.names())
 		case f.fields[i].in == pathOnly && s.jsonata || f.fields[i].in == jsonataOnly && !s.jsonata:
 			v.wrongLanguage(n, m, f.fields[i].in)
 		default:
@@ -57,6 +58,13 @@ func (v *validator) form(n *node, f form, s site) {
 		}
 	}
 	v.groups(n, f, s)
+}
+
+func (f form) names() (out []string) {
+	for _, f := range f.fields {
+		out = append(out, f.name)
+	}
+	return out
 }
 
 func (v *validator) groups(n *node, f form, s site) {
@@ -93,9 +101,9 @@ func (v *validator) wrongLanguage(n, m *node, in language) {
 }
 
 // states checks the states of the block n, and that all they name is there.
-func (v *validator) states(n *node, s site, depth int) {
+func (v *validator) states(n *node, s site) {
 	all := n.member("States")
-	if depth > maxBlocks {
+	if s.depth > maxBlocks {
 		v.fault(n, codeDepth, fmt.Sprintf("The states are nested deeper than %d", maxBlocks))
 		return
 	}
@@ -109,13 +117,14 @@ func (v *validator) states(n *node, s site, depth int) {
 	if len(all.members) == 0 {
 		v.fault(all, codeSchema, "Value cannot be empty")
 	}
+	s.into = new(map[string][]edge)
 	for _, m := range all.members {
 		v.stateName(m)
-		v.state(m, s, depth)
+		v.state(m, s)
 	}
 	if slices.ContainsFunc(all.members, ends) {
 		v.terminal = true
-	} else if depth > 0 && len(all.members) > 0 {
+	} else if s.depth > 0 && len(all.members) > 0 {
 		v.warn(all, codeEnd, "The block has no terminal state")
 	}
 	v.targets(n, all)
@@ -133,7 +142,7 @@ func (v *validator) stateName(m *node) {
 
 const stateTypes = "Task, Wait, Pass, Succeed, Fail, Choice, Parallel, Map"
 
-func (v *validator) state(n *node, s site, depth int) {
+func (v *validator) state(n *node, s site) {
 	if n.kind != '{' {
 		v.wrongType(n, "an object")
 		return
@@ -148,12 +157,10 @@ func (v *validator) state(n *node, s site, depth int) {
 		v.fault(kind, codeSchema, "The field 'Type' should have one of these values: ["+stateTypes+"]")
 		return
 	}
-	machine := s.jsonata
-	s.kind, s.jsonata = kind.text, v.language(n, machine)
-	if machine && !s.jsonata {
+	s.kind, s.jsonata = kind.text, v.language(n, v.machine)
+	if v.machine && !s.jsonata {
 		v.fault(n, codeSchema, "'QueryLanguage' can not be 'JSONPath' if set to 'JSONata' for whole state machine")
 	}
-	v.machine, v.depth = machine, depth
 	v.form(n, f, s)
 	v.ending(n, kind.text)
 	v.beats(n)
@@ -199,14 +206,14 @@ func branches(v *validator, n *node, s site) {
 		v.fault(n, codeSchema, "Value cannot be empty")
 	}
 	for _, m := range n.members {
-		v.inner(m, blockForm(), s, &names{outer: s.outer, state: n.parent})
+		v.inner(m, blockForm(), s, &names{outer: s.outer, state: n.parent, into: s.into})
 	}
 }
 
 // processor is the block of a Map.
 func processor(v *validator, n *node, s site) {
 	f := blockForm(field{"ProcessorConfig", both, object(configForm)})
-	outer := &names{outer: s.outer, state: n.parent}
+	outer := &names{outer: s.outer, state: n.parent, into: s.into}
 	config := n.member("ProcessorConfig")
 	if mode := config.member("Mode"); mode != nil && mode.text == "DISTRIBUTED" {
 		outer = nil // its children do not see variables of outside
@@ -227,10 +234,8 @@ func (v *validator) inner(n *node, f form, s site, outer *names) {
 		v.wrongType(n, "an object")
 		return
 	}
-	machine, depth := v.machine, v.depth
 	v.form(n, f, s)
-	v.states(n, site{express: s.express, jsonata: machine, outer: outer}, depth+1)
-	v.machine, v.depth = machine, depth
+	v.states(n, site{express: s.express, jsonata: v.machine, outer: outer, depth: s.depth + 1})
 }
 
 // object applies a form to a value.
@@ -260,6 +265,14 @@ func list(f func() form, filled bool) rule {
 	}
 }
 
+// errorsOfStates are the names of errors that the language reserves.
+func errorsOfStates() []string {
+	return []string{errAll, "States.HeartbeatTimeout", "States.Timeout", "States.TaskFailed", "States.Permissions", "States.ResultPathMatchFailure",
+		"States.ParameterPathFailure", "States.QueryEvaluationError", "States.BranchFailed", "States.NoChoiceMatched", "States.IntrinsicFailure",
+		"States.ExceedToleratedFailureThreshold", "States.ItemReaderFailed", "States.ResultWriterFailed", "States.DataLimitExceeded",
+		"States.Runtime", "States.Http.Socket"}
+}
+
 // errorNames are those of a retrier or catcher.
 func errorNames(v *validator, n *node, s site) {
 	if n.kind != '[' {
@@ -276,6 +289,8 @@ func errorNames(v *validator, n *node, s site) {
 			v.wrongType(m, "a string")
 		} else if m.text == errAll && (len(n.members) > 1 || !last) {
 			v.fault(m, codeSchema, "States.ALL must appear alone and at end of list")
+		} else if strings.HasPrefix(m.text, "States.") && !slices.Contains(errorsOfStates(), m.text) {
+			v.warn(m, codeErrorName, fmt.Sprintf("'%s' is no error of the language: nothing gives it", m.text)).Hint = meant(m.text, errorsOfStates())
 		}
 	}
 }

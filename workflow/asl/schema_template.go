@@ -17,6 +17,10 @@ func template(v *validator, n *node, s site) {
 		}
 		return
 	}
+	plain := map[string]bool{}
+	for _, m := range n.members {
+		plain[m.name] = true
+	}
 	for _, m := range n.members {
 		if n.kind == '[' {
 			template(v, m, s)
@@ -30,7 +34,7 @@ func template(v *validator, n *node, s site) {
 			template(v, m, s)
 			continue
 		}
-		if n.member(name) != nil {
+		if plain[name] {
 			v.faultIn(n, m, codeSchema, fmt.Sprintf("The field '%s' is given twice, with and without .$", name))
 		}
 		if err := expressionFault(m); err != nil {

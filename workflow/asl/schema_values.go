@@ -215,11 +215,12 @@ func static(v *validator, n *node, s site) {
 }
 
 func items(v *validator, n *node, s site) {
-	if !isExpression(v, n, s) && n.kind != '[' {
-		v.wrongType(n, "an array or a JSONata expression")
-		return
+	switch {
+	case n.kind == '[' || n.kind == '{':
+		template(v, n, s)
+	case !isExpression(v, n, s):
+		v.wrongType(n, "an array, an object or a JSONata expression")
 	}
-	template(v, n, s)
 }
 
 func label(v *validator, n *node, s site) {

@@ -18,11 +18,14 @@ const (
 )
 
 // Check gives all faults and warnings of a definition for machines of the
-// type, each with its place in the text. What is wrong in a branch of the
-// definition that cannot be told apart from what is around it is said once.
+// type, each with its place in the text: at most 1,000.
 func Check(definition []byte, t Type) Faults {
-	v, _ := check(definition, t)
-	return v.faults
+	v, root := check(definition, t)
+	if len(v.faults.Errors()) > 0 {
+		return v.faults
+	}
+	_, faults := compile(definition, root)
+	return append(v.faults, faults...)
 }
 
 // A validator collects what is wrong with a definition.
@@ -35,11 +38,14 @@ type validator struct {
 	terminal bool // there is a state that ends the execution or a branch
 	lost     []*node
 	machine  bool // the machine's query language is JSONata
-	depth    int  // of blocks, at the state being checked
+	words    int  // bytes of the faults
 }
 
-// maxFaults bounds what is kept: who has that many needs no more of them.
-const maxFaults = 1_000
+// These bound what is kept: who has that many faults needs no more of them.
+const (
+	maxFaults = 1_000
+	maxWords  = 8 << 20 // bytes of all faults
+)
 
 // check gives the root as well; nil if the text is no JSON object.
 func check(definition []byte, t Type) (v *validator, root *node) {
@@ -85,33 +91,37 @@ func (v *validator) fault(n *node, code, message string) *Fault {
 	if n.kind == '{' || n.kind == '[' {
 		offset = n.key
 	}
-	return v.note(Fault{Pointer: n.pointer(), Location: n.location(), Code: code, Message: message, offset: offset})
+	return v.note(n, n, offset, Fault{Code: code, Message: message})
 }
 
 // faultKey is about the name of m.
 func (v *validator) faultKey(m *node, code, message string) *Fault {
-	return v.note(Fault{Pointer: m.pointer(), Location: m.location(), Code: code, Message: message, offset: m.key})
+	return v.note(m, m, m.key, Fault{Code: code, Message: message})
 }
 
 // faultIn is about the member m of n; AWS says n.
 func (v *validator) faultIn(n, m *node, code, message string) *Fault {
-	return v.note(Fault{Pointer: m.pointer(), Location: n.location(), Code: code, Message: message, offset: m.key})
+	return v.note(m, n, m.key, Fault{Code: code, Message: message})
 }
 
 func (v *validator) warn(n *node, code, message string) *Fault {
-	return v.note(Fault{Pointer: n.pointer(), Location: n.location(), Code: code, Message: message, offset: n.key, Warning: true})
+	return v.note(n, n, n.key, Fault{Code: code, Message: message, Warning: true})
 }
 
-func (v *validator) note(f Fault) *Fault {
-	if len(v.faults) == maxFaults {
+// note keeps f, unless there are too many or their words too long: names in
+// a definition may be as long as itself. One error is always kept.
+func (v *validator) note(at, location *node, offset int, f Fault) *Fault {
+	if len(v.faults) > maxFaults || v.words > maxWords {
 		return &f
 	}
+	f.Pointer, f.Location, f.offset = at.pointer(), location.location(), offset
+	v.words += len(f.Pointer) + len(f.Location) + len(f.Message)
 	v.faults = append(v.faults, f)
 	return &v.faults[len(v.faults)-1]
 }
 
 func (v *validator) wrongType(n *node, want string) {
-	v.fault(n, codeSchema, fmt.Sprintf("Value must be %s, but is %s", want, kindOf(n.value())))
+	v.fault(n, codeSchema, fmt.Sprintf("Value must be %s, but is %s", want, n.what()))
 }
 
 func (v *validator) oneOf(n *node, words []string) {
