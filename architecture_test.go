@@ -43,6 +43,7 @@ var imports = map[string][]string{
 	"model/remote":         {"model", "model/remote/inference"},
 	"model/modeltest":      {"model", "model/remote/inference"},
 	"notify":               {""},
+	"notify/rule":          {"notify/pattern"},
 	"upstream":             {""},
 	"web":                  {""},
 	"store":                {"", "workflow", "workflow/asl"},
