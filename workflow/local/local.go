@@ -1,8 +1,8 @@
-// Package command runs local programs as tasks: JSON in on stdin, JSON out on
+// Package local runs local programs as tasks: JSON in on stdin, JSON out on
 // stdout, within a time, a memory and an output limit. Only programs that the
 // configuration names run, with the arguments that it gives; no shell is
 // involved, and nothing of a task's input becomes part of the command line.
-package command
+package local
 
 import (
 	"bytes"

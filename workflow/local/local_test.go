@@ -1,4 +1,4 @@
-package command_test
+package local_test
 
 import (
 	"bufio"
@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"inspector/workflow/command"
+	"inspector/workflow/local"
 )
 
 // The test binary is also the program that the tests run.
@@ -62,13 +62,13 @@ func act(what string, args []string) int {
 	return 0
 }
 
-func spec(t *testing.T, what ...string) command.Spec {
+func spec(t *testing.T, what ...string) local.Spec {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := command.Default()
+	s := local.Default()
 	s.Argv, s.Dir, s.Memory = append([]string{self, "act"}, what...), t.TempDir(), 0
 	return s
 }
@@ -78,7 +78,7 @@ func TestRunGivesInputEnvironmentAndResult(t *testing.T) {
 	t.Setenv("DATABASE_PASSWORD", "not-for-commands")
 	s := spec(t, "echo")
 	s.Environment = []string{"LABEL_PRINTER", "NOT_SET"}
-	out, err := s.Run(t.Context(), command.Task{Key: "x/Label", Execution: "x", State: "Label", Attempt: 2, Input: json.RawMessage(`{"a":"$(reboot)"}`)})
+	out, err := s.Run(t.Context(), local.Task{Key: "x/Label", Execution: "x", State: "Label", Attempt: 2, Input: json.RawMessage(`{"a":"$(reboot)"}`)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestRunGivesInputEnvironmentAndResult(t *testing.T) {
 func TestRunOutcomes(t *testing.T) {
 	for _, x := range []struct {
 		what      string
-		change    func(*command.Spec)
+		change    func(*local.Spec)
 		args      []string
 		out, name string
 		says      string
@@ -105,21 +105,21 @@ func TestRunOutcomes(t *testing.T) {
 		{what: "two values", args: []string{"write", "1 2"}, name: "Command.InvalidResult"},
 		{what: "all there may be", args: []string{"fill", "262144"}, out: `"` + strings.Repeat("x", 262142) + `"`},
 		{what: "too much", args: []string{"fill", "262145"}, name: "States.DataLimitExceeded", says: "256 KiB"},
-		{what: "too much for it", args: []string{"fill", "1025"}, change: func(s *command.Spec) { s.MaxOutput = 1 }, name: "States.DataLimitExceeded", says: "1 KiB"},
+		{what: "too much for it", args: []string{"fill", "1025"}, change: func(s *local.Spec) { s.MaxOutput = 1 }, name: "States.DataLimitExceeded", says: "1 KiB"},
 		{what: "failure", args: []string{"fail"}, name: "Command.Failed", says: "exit status 7: ----", code: 7},
 		{what: "the end of what it said", args: []string{"fail"}, name: "Command.Failed", says: "no paper\uFFFD", code: 7},
-		{what: "memory", args: []string{"eat"}, change: func(s *command.Spec) { s.Memory = 900 }, name: "Command.Failed", says: "cannot allocate memory", code: 3},
-		{what: "enough memory", args: []string{"eat"}, change: func(s *command.Spec) { s.Memory = 4000 }, out: "1073741824"},
-		{what: "no program", args: []string{"write", ""}, change: func(s *command.Spec) { s.Argv[0] = "/nowhere/label" }, name: "Command.NotStarted", says: "/nowhere/label", permanent: true},
-		{what: "no folder", args: []string{"write", ""}, change: func(s *command.Spec) { s.Dir = "/nowhere" }, name: "Command.NotStarted", permanent: true},
+		{what: "memory", args: []string{"eat"}, change: func(s *local.Spec) { s.Memory = 900 }, name: "Command.Failed", says: "cannot allocate memory", code: 3},
+		{what: "enough memory", args: []string{"eat"}, change: func(s *local.Spec) { s.Memory = 4000 }, out: "1073741824"},
+		{what: "no program", args: []string{"write", ""}, change: func(s *local.Spec) { s.Argv[0] = "/nowhere/label" }, name: "Command.NotStarted", says: "/nowhere/label", permanent: true},
+		{what: "no folder", args: []string{"write", ""}, change: func(s *local.Spec) { s.Dir = "/nowhere" }, name: "Command.NotStarted", permanent: true},
 	} {
 		t.Run(x.what, func(t *testing.T) {
 			s := spec(t, x.args...)
 			if x.change != nil {
 				x.change(&s)
 			}
-			out, err := s.Run(t.Context(), command.Task{Input: json.RawMessage(strings.Repeat(" ", 200_000) + "1")})
-			var e *command.Error
+			out, err := s.Run(t.Context(), local.Task{Input: json.RawMessage(strings.Repeat(" ", 200_000) + "1")})
+			var e *local.Error
 			switch {
 			case x.name == "":
 				if err != nil || string(out) != x.out {
@@ -150,9 +150,9 @@ func TestRunKillsTheWholeGroup(t *testing.T) {
 		} else {
 			s.Timeout = 3 * time.Second
 		}
-		_, err := s.Run(ctx, command.Task{Input: json.RawMessage("1")})
+		_, err := s.Run(ctx, local.Task{Input: json.RawMessage("1")})
 		cancel()
-		var e *command.Error
+		var e *local.Error
 		if !errors.As(err, &e) || e.Name() != name || e.Answered() {
 			t.Errorf("%v, want %s", err, name)
 		}
@@ -192,17 +192,17 @@ func alive(pid int) bool {
 }
 
 func TestFaults(t *testing.T) {
-	for want, change := range map[string]func(*command.Spec){
-		"":            func(*command.Spec) {},
-		"argv":        func(s *command.Spec) { s.Argv = []string{"sh", "-c", "x"} },
-		"argv ":       func(s *command.Spec) { s.Argv = nil },
-		"argv  ":      func(s *command.Spec) { s.Argv = []string{"/nowhere/x"} },
-		"dir":         func(s *command.Spec) { s.Dir = "." },
-		"environment": func(s *command.Spec) { s.Environment = []string{"A=b"} },
-		"timeout":     func(s *command.Spec) { s.Timeout = 0 },
-		"memory":      func(s *command.Spec) { s.Memory = -1 },
-		"max_output":  func(s *command.Spec) { s.MaxOutput = 257 },
-		"concurrency": func(s *command.Spec) { s.Concurrency = 0 },
+	for want, change := range map[string]func(*local.Spec){
+		"":            func(*local.Spec) {},
+		"argv":        func(s *local.Spec) { s.Argv = []string{"sh", "-c", "x"} },
+		"argv ":       func(s *local.Spec) { s.Argv = nil },
+		"argv  ":      func(s *local.Spec) { s.Argv = []string{"/nowhere/x"} },
+		"dir":         func(s *local.Spec) { s.Dir = "." },
+		"environment": func(s *local.Spec) { s.Environment = []string{"A=b"} },
+		"timeout":     func(s *local.Spec) { s.Timeout = 0 },
+		"memory":      func(s *local.Spec) { s.Memory = -1 },
+		"max_output":  func(s *local.Spec) { s.MaxOutput = 257 },
+		"concurrency": func(s *local.Spec) { s.Concurrency = 0 },
 	} {
 		s := spec(t, "write", "")
 		change(&s)
