@@ -38,7 +38,7 @@ func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
 		e.park(task, w, err.Error())
 	default:
 		how := failed
-		if permanent(err) {
+		if permanent(err) || answered(err) {
 			how = neutral
 		}
 		l.note(how, probe, err)

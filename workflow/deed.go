@@ -65,6 +65,12 @@ func permanent(err error) bool {
 	return errors.As(err, &p) && p.Permanent()
 }
 
+// answered reports whether err says that whoever was asked did answer.
+func answered(err error) bool {
+	var a interface{ Answered() bool }
+	return errors.As(err, &a) && a.Answered()
+}
+
 // errorName is the name by which Retry and Catch know err.
 func errorName(err error) string {
 	var n interface{ Name() string }

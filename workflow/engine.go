@@ -26,6 +26,10 @@ type Options struct {
 	// the change. x is the execution after it, input its own, before empty at
 	// the start. It must be pure, and is called from any goroutine.
 	Emit func(before asl.Status, x Execution, input json.RawMessage, at time.Time) []Begin
+
+	// Remedy says what a person can do about a resource that nobody handles;
+	// nil says that a handler must be registered.
+	Remedy func(resource string) string
 }
 
 // A Begin is an execution that somebody else's change begins. It is EXPRESS,
@@ -59,7 +63,9 @@ type Task struct {
 //
 // The error's name is what its method Name() string gives, "Notify.Rejected"
 // say; without one it is States.TaskFailed, and States.Timeout when the
-// state's time was over. Both methods are found through wrapped errors.
+// state's time was over. Where Answered() bool is true, whoever stands behind
+// the lane did answer, and the failure does not slow the lane down. All three
+// methods are found through wrapped errors.
 type Handler func(ctx context.Context, t Task) (json.RawMessage, error)
 
 // An Engine drives executions on one journal. Only one engine may run on a
@@ -82,6 +88,9 @@ func New(journal Journal, log *slog.Logger, options Options) *Engine {
 	}
 	if options.Cache == 0 {
 		options.Cache = 1024
+	}
+	if options.Remedy == nil {
+		options.Remedy = func(string) string { return "register a handler, then redrive" }
 	}
 	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, machines: map[string]*asl.Machine{}}
 	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)

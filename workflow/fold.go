@@ -160,7 +160,7 @@ func (e *Engine) work(id string, c asl.Command, now time.Time) Work {
 		w.Lane = LaneToken
 	default:
 		if e.lanes[w.Lane] == nil || w.Lane == LaneTimer {
-			w.Parked = fmt.Sprintf("nobody handles the resource %q: register a handler, then redrive", c.Resource)
+			w.Parked = fmt.Sprintf("nobody handles the resource %q: %s", c.Resource, e.options.Remedy(c.Resource))
 		}
 	}
 	return w

@@ -16,19 +16,21 @@ import (
 // that it never changes; to change it, restart. inspector.example.yaml says
 // what each key means.
 type Config struct {
-	Data      string            `yaml:"data"`
-	Station   inspector.Station `yaml:"station"`
-	Camera    CameraConfig      `yaml:"camera"`
-	Trigger   TriggerConfig     `yaml:"trigger"`
-	Model     ModelConfig       `yaml:"model"`
-	Recipes   string            `yaml:"recipes"`
-	Recipe    string            `yaml:"recipe"`
-	Evidence  EvidenceConfig    `yaml:"evidence"`
-	MQTT      MQTTConfig        `yaml:"mqtt"`
-	Upstream  UpstreamConfig    `yaml:"upstream"`
-	Web       WebConfig         `yaml:"web"`
-	Log       LogConfig         `yaml:"log"`
-	Simulated SimulatedConfig   `yaml:"simulated"`
+	Data        string            `yaml:"data"`
+	Station     inspector.Station `yaml:"station"`
+	Camera      CameraConfig      `yaml:"camera"`
+	Trigger     TriggerConfig     `yaml:"trigger"`
+	Model       ModelConfig       `yaml:"model"`
+	Recipes     string            `yaml:"recipes"`
+	Recipe      string            `yaml:"recipe"`
+	Connections string            `yaml:"connections"`
+	Commands    string            `yaml:"commands"`
+	Evidence    EvidenceConfig    `yaml:"evidence"`
+	MQTT        MQTTConfig        `yaml:"mqtt"`
+	Upstream    UpstreamConfig    `yaml:"upstream"`
+	Web         WebConfig         `yaml:"web"`
+	Log         LogConfig         `yaml:"log"`
+	Simulated   SimulatedConfig   `yaml:"simulated"`
 }
 
 // CameraConfig says where frames come from.

@@ -119,6 +119,7 @@ func (c Config) addFileFaults(f *faults) {
 	for _, named := range [][2]string{
 		{"mqtt.users_file", c.MQTT.UsersFile}, {"mqtt.password_file", c.MQTT.PasswordFile}, {"mqtt.ca_file", c.MQTT.CAFile}, {"mqtt.cert_file", c.MQTT.CertFile},
 		{"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes},
+		{"connections", c.Connections}, {"commands", c.Commands},
 	} {
 		if named[1] != "" {
 			_, err := os.Stat(named[1])

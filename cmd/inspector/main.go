@@ -193,7 +193,7 @@ func configCommand(ctx context.Context, args []string, env func(string) string, 
 	if errors.Is(err, errNoConfig) {
 		return err
 	}
-	if err = errors.Join(err, checkJudges(ctx, c)); err != nil {
+	if err = errors.Join(err, checkJudges(ctx, c), checkOutside(c)); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "%s: no faults\n", *file)

@@ -72,6 +72,7 @@ type works struct {
 	judges  *judges
 	disk    *store.Store
 	up      keeper
+	outside *outside
 	topics  notify.Topics
 	camera  *camera.Camera
 	engine  *workflow.Engine
@@ -109,7 +110,7 @@ func (a *works) open(ctx context.Context) (err error) {
 	if err := a.judges.settle(); err != nil {
 		return err
 	}
-	a.engine = workflow.New(a.disk, a.log, workflow.Options{})
+	a.engine = workflow.New(a.disk, a.log, workflow.Options{Remedy: remedy})
 	a.machine, err = a.engine.Deploy(ctx, workflow.Inspection)
 	return err
 }
@@ -128,6 +129,10 @@ func (a *works) connect(context.Context) (err error) {
 	if a.camera, err = camera.New(cameraConfig(a.config, a.judges.simulation), a.log); err != nil {
 		return err
 	}
+	if a.outside, err = openOutside(a.config); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() error { a.outside.http.Close(); return nil })
 	a.broker, a.client, err = openMessaging(a.config, a.topics, a.log)
 	return err
 }
@@ -149,6 +154,7 @@ func (a *works) assemble(ctx context.Context) error {
 		return err
 	}
 	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine)
+	a.outside.register(a.engine)
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
