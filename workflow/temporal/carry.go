@@ -23,7 +23,7 @@ const (
 	// maxCarried is what Temporal takes as input of a run, less some room.
 	maxCarried = 1_900_000
 	// maxUnpacked bounds what a packed journal may become.
-	maxUnpacked = 1 << 30
+	maxUnpacked = 256 << 20
 )
 
 // heavy reports whether the run must come to a rest.
