@@ -325,7 +325,7 @@ func TestTooLongToCarry(t *testing.T) {
 	noise := make([]byte, 120_000)
 	_, _ = rand.Read(noise)
 	output, _ := json.Marshal(noise)
-	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"W"},"W":{"Type":"Wait","Seconds":1,"Next":"A"}}}`, func(n int, _ engine.Task) (json.RawMessage, error) {
+	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Catch":[{"ErrorEquals":["Enough"],"Next":"E"}],"Next":"W"},"W":{"Type":"Wait","Seconds":1,"Next":"A"},"E":{"Type":"Succeed"}}}`, func(int, engine.Task) (json.RawMessage, error) {
 		return output, nil
 	})
 	s.RegisterDelayedCallback(func() { s.SetContinueAsNewSuggested(true) }, 40*time.Second)
