@@ -28,6 +28,7 @@ var doors = map[string][]string{
 	"github.com/recolabs/gnata":           {"workflow/asl"},
 	"github.com/prometheus/client_golang": {"web"},
 	"github.com/mattn/go-sqlite3":         {"store"},
+	"go.temporal.io/":                     {"workflow/temporal"},
 	"go.yaml.in/":                         {"cmd/inspector", "model", "evaluate"},
 }
 
@@ -48,6 +49,7 @@ var imports = map[string][]string{
 	"web":                  {""},
 	"store":                {"", "workflow", "workflow/asl"},
 	"workflow":             {"workflow/asl"},
+	"workflow/temporal":    {"workflow", "workflow/asl"},
 	"workflow/journaltest": {"workflow", "workflow/asl"},
 	"models/bench":         {"", "board", "camera", "classify", "model", "model/onnxgo", "model/onnxruntime", "models"},
 	"models/train":         {"", "board", "camera", "classify", "evaluate"},

@@ -1,0 +1,166 @@
+package temporal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"inspector/workflow/asl"
+	"inspector/workflow/asl/asltest"
+
+	engine "inspector/workflow"
+)
+
+// TestConformance passes what was recorded on AWS through a Temporal workflow:
+// level 1 is status, error name and output, level 2 the text of the cause,
+// level 3 the order of the history.
+func TestConformance(t *testing.T) {
+	t.Logf("%-16s %5s %6s %6s", "corpus", "level", "passed", "total")
+	for _, name := range []string{"cases.json", "cases_task.json"} {
+		t.Run(name, func(t *testing.T) {
+			var cases []asltest.Case
+			asltest.Corpus(t, filepath.Join("..", ".."), filepath.Join("asl-localstack", name), &cases)
+			var passed, total [3]int
+			for _, c := range cases {
+				m, err := asl.Parse(c.Definition)
+				if err != nil || !c.Functions() {
+					continue // asl's own conformance says what is not supported
+				}
+				x, history := passCase(t, m, c)
+				have := [3]bool{
+					c.Outcome(asltest.Result{Status: string(x.Status), Output: x.Output, Error: x.Error, Cause: x.Cause}) == "",
+					c.Cause == nil || c.SameCause(x.Cause), len(c.History) == 0 || slices.Equal(history, c.Events()),
+				}
+				for level, counts := range [3]bool{true, c.Cause != nil, len(c.History) > 0} {
+					if !counts || !have[0] && level > 0 {
+						continue
+					}
+					if total[level]++; have[level] {
+						passed[level]++
+					}
+				}
+				if !have[0] {
+					t.Errorf("%s: %s", c.Name, c.Outcome(asltest.Result{Status: string(x.Status), Output: x.Output, Error: x.Error, Cause: x.Cause}))
+				}
+			}
+			if total[0] == 0 {
+				t.Fatal("no case was run: this proves nothing")
+			}
+			for level := range passed {
+				t.Logf("%-16s %5d %6d %6d  (through Temporal)", name, level+1, passed[level], total[level])
+			}
+		})
+	}
+}
+
+// passCase runs one case under Temporal's test environment.
+func passCase(t *testing.T, m *asl.Machine, c asltest.Case) (Outcome, []string) {
+	t.Helper()
+	e := newEnvironment(t)
+	e.handle(m, func(_ context.Context, task engine.Task) (json.RawMessage, error) {
+		if a := c.Answer(task.Resource, task.Input); a.Error != "" {
+			return nil, fault{a.Error, a.Cause, false}
+		} else {
+			return a.Output, nil
+		}
+	})
+	e.ExecuteWorkflow(Execute, Start{Definition: string(c.Definition), Input: c.Input})
+	if !e.IsWorkflowCompleted() {
+		t.Fatalf("%s: the workflow has not ended", c.Name)
+	}
+	return e.outcome(), e.events()
+}
+
+// An environment is Temporal's own for tests: its clock jumps, and no cluster
+// is needed.
+type environment struct {
+	*testsuite.TestWorkflowEnvironment
+	t testing.TB
+}
+
+const testID = "exec"
+
+func newEnvironment(t testing.TB) *environment {
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(silent{})
+	e := &environment{suite.NewTestWorkflowEnvironment(), t}
+	e.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: testID, TaskQueue: "inspector"})
+	e.RegisterWorkflowWithOptions(Execute, workflow.RegisterOptions{Name: Type})
+	return e
+}
+
+// handle registers h for all resources of the machine.
+func (e *environment) handle(m *asl.Machine, h engine.Handler) {
+	for _, resource := range m.Resources() {
+		e.RegisterActivityWithOptions(performer(resource, h, 0), activity.RegisterOptions{Name: resource})
+	}
+}
+
+// outcome is what the workflow gave, or what the detail of its failure says.
+func (e *environment) outcome() (o Outcome) {
+	e.t.Helper()
+	err := e.GetWorkflowError()
+	if err == nil {
+		err = e.GetWorkflowResult(&o)
+	} else if !detail(err, &o) {
+		e.t.Fatalf("the workflow failed without an outcome: %v", err)
+	}
+	return o
+}
+
+// folded is the execution as its journal says.
+func (e *environment) folded() *folded {
+	e.t.Helper()
+	f, err := fold(func(from int) (p page, err error) {
+		v, err := e.QueryWorkflow(queryJournal, from)
+		if err != nil {
+			return p, err
+		}
+		return p, v.Get(&p)
+	})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	return f
+}
+
+func (e *environment) events() (out []string) {
+	for _, h := range e.folded().history {
+		out = append(out, asltest.Event(h.Type, h.Name))
+	}
+	return out
+}
+
+func detail(err error, o *Outcome) bool {
+	var said interface {
+		HasDetails() bool
+		Details(...any) error
+	}
+	return errors.As(err, &said) && said.HasDetails() && said.Details(o) == nil
+}
+
+// A fault is a handler's error.
+type fault struct {
+	name, cause string
+	final       bool
+}
+
+func (f fault) Error() string   { return f.cause }
+func (f fault) Name() string    { return f.name }
+func (f fault) Permanent() bool { return f.final }
+
+// silent is a logger for the SDK that says nothing.
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}

@@ -1,0 +1,355 @@
+package temporal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"inspector/workflow/asl"
+
+	engine "inspector/workflow"
+)
+
+// A stage is an environment with one machine, whose handlers note their keys.
+type stage struct {
+	*environment
+	definition string
+	keys       []string
+	queues     []string
+}
+
+func newStage(t *testing.T, definition string, h func(n int, task engine.Task) (json.RawMessage, error)) *stage {
+	t.Helper()
+	m, err := asl.Parse([]byte(definition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stage{environment: newEnvironment(t), definition: definition}
+	s.handle(m, func(ctx context.Context, task engine.Task) (json.RawMessage, error) {
+		s.keys = append(s.keys, task.Key)
+		s.queues = append(s.queues, activity.GetInfo(ctx).TaskQueue)
+		return h(len(s.keys), task)
+	})
+	return s
+}
+
+func (s *stage) run(in Start) {
+	s.t.Helper()
+	if in.Definition == "" {
+		in.Definition = s.definition
+	}
+	s.ExecuteWorkflow(Execute, in)
+	if !s.IsWorkflowCompleted() {
+		s.t.Fatal("the workflow has not ended")
+	}
+}
+
+func (s *stage) wants(status asl.Status, output, errorName, cause string) {
+	s.t.Helper()
+	o := s.outcome()
+	if o.Status != status || string(o.Output) != output || o.Error != errorName || !strings.Contains(o.Cause, cause) {
+		s.t.Errorf("ended %s, output %s, error %q (%s), want %s, %s, %q (%s)", o.Status, o.Output, o.Error, o.Cause, status, output, errorName, cause)
+	}
+}
+
+const retried = `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:deed","Retry":[{"ErrorEquals":["States.ALL"],"IntervalSeconds":3600,"MaxAttempts":3}],"End":true}}}`
+
+func works(_ int, _ engine.Task) (json.RawMessage, error) { return json.RawMessage(`"done"`), nil }
+
+// Retry is the interpreter's: each attempt has the same key, hours apart.
+func TestRetryKeepsTheKey(t *testing.T) {
+	s := newStage(t, retried, func(n int, task engine.Task) (json.RawMessage, error) {
+		if n < 3 {
+			return nil, fault{"Oven.Cold", "too cold", false}
+		}
+		return json.RawMessage(`{"attempt":` + string(rune('0'+task.Attempt)) + `}`), nil
+	})
+	began := s.Now()
+	s.run(Start{})
+	s.wants(asl.StatusSucceeded, `{"attempt":2}`, "", "")
+	if took := s.Now().Sub(began); took < 3*time.Hour {
+		t.Errorf("took %v, want at least the 3 hours of the retrier", took)
+	}
+	if want := []string{"exec/A/1", "exec/A/1", "exec/A/1"}; !slices.Equal(s.keys, want) {
+		t.Errorf("keys %q, want %q", s.keys, want)
+	}
+}
+
+// A device's resources are asked of its own queue, all others of everybody's.
+func TestQueues(t *testing.T) {
+	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"disk:write","Next":"B"},"B":{"Type":"Task","Resource":"mail:send","End":true}}}`, works)
+	s.run(Start{Device: "box1", Local: []string{"disk:write"}})
+	if want := []string{"inspector@box1/disk:write", "inspector/mail:send"}; !slices.Equal(s.queues, want) {
+		t.Errorf("asked %q, want %q", s.queues, want)
+	}
+}
+
+// What no retry can change waits for a person, unless the definition names it.
+func TestPermanentErrorsPark(t *testing.T) {
+	caught := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:deed","Catch":[{"ErrorEquals":["Oven.Gone"],"Next":"B"}],"End":true},"B":{"Type":"Pass","Result":"caught","End":true}}}`
+	for name, c := range map[string]struct {
+		definition string
+		failing    func() (json.RawMessage, error)
+		parked     string // empty: it is not
+		output     string
+	}{
+		"refusal": {retried, func() (json.RawMessage, error) { return nil, fault{"Oven.Gone", "sold", true} }, "sold", `"done"`},
+		"panic":   {retried, func() (json.RawMessage, error) { panic("no oven") }, "no oven", `"done"`},
+		"no JSON": {retried, func() (json.RawMessage, error) { return json.RawMessage("{"), nil }, "not JSON", `"done"`},
+		"named":   {caught, func() (json.RawMessage, error) { return nil, fault{"Oven.Gone", "sold", true} }, "", `"caught"`},
+		"large": {caught, func() (json.RawMessage, error) {
+			return json.RawMessage(`"` + strings.Repeat("a", maxOutput) + `"`), nil
+		}, "", ""},
+		"other named": {caught, func() (json.RawMessage, error) { return nil, fault{"Oven.Lost", "lost", true} }, "lost", `"done"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, c.definition, func(n int, _ engine.Task) (json.RawMessage, error) {
+				if n == 1 {
+					return c.failing()
+				}
+				return json.RawMessage(`"done"`), nil
+			})
+			s.RegisterDelayedCallback(func() {
+				if have := s.folded().parked[1]; c.parked == "" || !strings.Contains(have, c.parked) {
+					t.Errorf("parked because %q, want %q", have, c.parked)
+				}
+				s.SignalWorkflow(signalRedrive, nil)
+			}, time.Hour)
+			s.run(Start{})
+			if name == "large" {
+				s.wants(asl.StatusFailed, "", "States.DataLimitExceeded", "bytes")
+				return
+			}
+			s.wants(asl.StatusSucceeded, c.output, "", "")
+			if c.parked != "" && (len(s.keys) != 2 || s.keys[0] != s.keys[1]) {
+				t.Errorf("keys %q, want the same twice", s.keys)
+			}
+		})
+	}
+}
+
+const asking = `{"StartAt":"Ask","States":{"Ask":{"Type":"Task","Resource":"local:ask.waitForTaskToken","TimeoutSeconds":1000000,"HeartbeatSeconds":3600,"Parameters":{"t.$":"$$.Task.Token"},"End":true}}}`
+
+// asks runs a state that waits for a token, and lets f answer after a month.
+func asks(t *testing.T, f func(s *stage, token string)) *stage {
+	t.Helper()
+	token := ""
+	s := newStage(t, asking, func(_ int, task engine.Task) (json.RawMessage, error) {
+		token = task.Token
+		return nil, nil
+	})
+	s.RegisterDelayedCallback(func() { f(s, token) }, 30*time.Minute)
+	s.run(Start{})
+	return s
+}
+
+// An update's fate, as who sent it is told.
+type told struct {
+	rejected, failed error
+	done             bool
+}
+
+func (u *told) Accept() {}
+func (u *told) Reject(err error) {
+	u.rejected = err
+}
+func (u *told) Complete(_ any, err error) { u.done, u.failed = true, err }
+
+func (s *stage) answer(id string, a answer) *told {
+	u := &told{}
+	s.UpdateWorkflow(updateAnswer, id, u, a)
+	return u
+}
+
+func TestTokens(t *testing.T) {
+	t.Run("success", func(t *testing.T) {
+		var wrong, right, late *told
+		s := asks(t, func(s *stage, token string) {
+			wrong = s.answer("1", answer{Token: token[:len(token)-1] + "x", Output: json.RawMessage(`1`)})
+			right = s.answer("2", answer{Token: token, Output: json.RawMessage(`{"scrap":true}`)})
+			late = s.answer("3", answer{Token: token, Output: json.RawMessage(`2`)})
+		})
+		s.wants(asl.StatusSucceeded, `{"scrap":true}`, "", "")
+		if typeOf(wrong.rejected) != typeInvalid || right.rejected != nil || right.failed != nil || !right.done {
+			t.Errorf("wrong %+v, right %+v", wrong, right)
+		}
+		if late.done && late.failed == nil {
+			t.Errorf("a second answer was taken: %+v", late)
+		}
+	})
+	t.Run("failure", func(t *testing.T) {
+		s := asks(t, func(s *stage, token string) {
+			s.answer("1", answer{Token: token, Failed: true, Error: "Person.Away", Cause: "holidays"})
+		})
+		s.wants(asl.StatusFailed, "", "Person.Away", "holidays")
+	})
+	t.Run("no heartbeat", func(t *testing.T) {
+		s := asks(t, func(*stage, string) {})
+		s.wants(asl.StatusFailed, "", "States.Timeout", "") // as AWS says it
+	})
+	t.Run("heartbeats", func(t *testing.T) {
+		s := asks(t, func(s *stage, token string) {
+			s.SignalWorkflow(signalHeartbeat, "nonsense")
+			s.SignalWorkflow(signalHeartbeat, token)
+			s.RegisterDelayedCallback(func() { s.answer("1", answer{Token: token, Output: json.RawMessage(`1`)}) }, 50*time.Minute)
+		})
+		s.wants(asl.StatusSucceeded, `1`, "", "")
+	})
+}
+
+func TestStop(t *testing.T) {
+	s := asks(t, func(s *stage, _ string) { s.SignalWorkflow(signalStop, stop{"Line.Closed", "for good"}) })
+	s.wants(asl.StatusAborted, "", "Line.Closed", "for good")
+	var said *temporal.ApplicationError
+	if !errors.As(s.GetWorkflowError(), &said) || said.Type() != "Line.Closed" || said.Message() != "for good" {
+		t.Errorf("the workflow failed with %v", s.GetWorkflowError())
+	}
+}
+
+func TestCancel(t *testing.T) {
+	s := asks(t, func(s *stage, _ string) { s.CancelWorkflow() })
+	s.wants(asl.StatusAborted, "", "", "cancelled")
+	if err := s.GetWorkflowError(); !temporal.IsCanceledError(err) {
+		t.Errorf("the workflow ended with %v, want cancelled", err)
+	}
+}
+
+// The branch that fails ends the others: their deeds are withdrawn, and what
+// they come to is moot.
+func TestBranchesAreWithdrawn(t *testing.T) {
+	s := newStage(t, `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
+		{"StartAt":"Slow","States":{"Slow":{"Type":"Task","Resource":"local:slow","End":true}}},
+		{"StartAt":"Wait","States":{"Wait":{"Type":"Wait","Seconds":86400,"End":true}}},
+		{"StartAt":"Bad","States":{"Bad":{"Type":"Fail","Error":"Bad","Cause":"as ever"}}}],
+		"Catch":[{"ErrorEquals":["Bad"],"Next":"Q"}]},"Q":{"Type":"Pass","Result":"caught","End":true}}}`, works)
+	began := s.Now()
+	s.run(Start{})
+	s.wants(asl.StatusSucceeded, `"caught"`, "", "")
+	if s.Now().Sub(began) > time.Hour {
+		t.Error("the withdrawn wait was waited for")
+	}
+}
+
+func TestInvalidStart(t *testing.T) {
+	for _, in := range []Start{{Definition: "{"}, {Definition: retried, Input: json.RawMessage(`"` + strings.Repeat("a", 300_000) + `"`)}, {Definition: retried, Journal: []byte("x")}} {
+		e := newEnvironment(t)
+		e.ExecuteWorkflow(Execute, in)
+		if err := e.GetWorkflowError(); err == nil || !strings.HasPrefix(typeOf(err), "Invalid") {
+			t.Errorf("%.60v ended with %v", in, err)
+		}
+	}
+}
+
+// continued gives the Start of the run that goes on.
+func (s *stage) continued() (in Start) {
+	s.t.Helper()
+	var next *workflow.ContinueAsNewError
+	if err := s.GetWorkflowError(); !errors.As(err, &next) {
+		s.t.Fatalf("the workflow ended with %v, want it to continue as new", err)
+	}
+	if err := converter.GetDefaultDataConverter().FromPayloads(next.Input, &in); err != nil {
+		s.t.Fatal(err)
+	}
+	return in
+}
+
+// A run with a long history goes on in another, with its timers, its tokens
+// and what is parked; nothing recorded is done again.
+func TestContinuation(t *testing.T) {
+	definition := `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
+		{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"W"},"W":{"Type":"Wait","Seconds":86400,"Next":"Z"},"Z":{"Type":"Task","Resource":"local:z","End":true}}},
+		{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"local:b","End":true}}},
+		{"StartAt":"C","States":{"C":{"Type":"Task","Resource":"local:c.waitForTaskToken","End":true}}}]}}}`
+	token := ""
+	handler := func(first bool) func(int, engine.Task) (json.RawMessage, error) {
+		return func(_ int, task engine.Task) (json.RawMessage, error) {
+			if task.Token != "" {
+				token = task.Token
+			}
+			if first && task.Resource == "local:b" {
+				return nil, fault{"B.Refused", "never", true}
+			}
+			return json.Marshal(task.State)
+		}
+	}
+	a := newStage(t, definition, handler(true))
+	began := a.Now()
+	a.RegisterDelayedCallback(func() {
+		a.SetContinueAsNewSuggested(true)
+		a.SignalWorkflow(signalHeartbeat, "wake") // any event: nothing else happens for a day
+	}, 6*time.Hour)
+	a.run(Start{Input: json.RawMessage(`{"n":1}`)})
+	in := a.continued()
+	if in.Input != nil || len(in.Journal) == 0 || len(in.Parked) != 1 {
+		t.Fatalf("carries %d bytes of journal, parked %v, input %s", len(in.Journal), in.Parked, in.Input)
+	}
+	b := newStage(t, definition, handler(false))
+	b.SetStartTime(a.Now())
+	b.RegisterDelayedCallback(func() {
+		b.SignalWorkflow(signalRedrive, nil)
+		b.answer("1", answer{Token: token, Output: json.RawMessage(`"C"`)})
+	}, time.Hour)
+	b.run(in)
+	b.wants(asl.StatusSucceeded, `["Z","B","C"]`, "", "")
+	if all := append(a.keys, b.keys...); len(all) != 5 { // A, B twice, C, Z
+		t.Errorf("did %q", all)
+	}
+	if took := b.Now().Sub(began); took < 24*time.Hour || took > 25*time.Hour {
+		t.Errorf("took %v, want the day that the Wait says", took)
+	}
+}
+
+// While a task is in flight nothing is continued.
+func TestContinuationWaitsForTasks(t *testing.T) {
+	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"B"},"B":{"Type":"Wait","Seconds":10,"End":true}}}`, works)
+	s.SetContinueAsNewSuggested(true)
+	s.run(Start{})
+	if in := s.continued(); len(s.keys) != 1 {
+		t.Errorf("did %q before it went on with %d bytes", s.keys, len(in.Journal))
+	}
+}
+
+// A journal that no cluster takes ends the execution in words.
+func TestTooLongToCarry(t *testing.T) {
+	noise := make([]byte, 120_000)
+	_, _ = rand.Read(noise)
+	output, _ := json.Marshal(noise)
+	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Catch":[{"ErrorEquals":["Enough"],"Next":"E"}],"Next":"W"},"W":{"Type":"Wait","Seconds":1,"Next":"A"},"E":{"Type":"Succeed"}}}`, func(int, engine.Task) (json.RawMessage, error) {
+		return output, nil
+	})
+	s.RegisterDelayedCallback(func() { s.SetContinueAsNewSuggested(true) }, 40*time.Second)
+	s.run(Start{})
+	s.wants(asl.StatusFailed, "", "States.Runtime", "embedded engine")
+}
+
+func TestPackingKeepsEvents(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
+	in := []asl.Event{{Kind: asl.Started, At: at, Input: json.RawMessage(`{"a":1.0}`), Seed: "s", Random: 0.1}, {Kind: asl.Fired, At: at, Command: 7}}
+	packed, err := pack(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := unpack(packed); err != nil || !reflect.DeepEqual(in, out) {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
+func FuzzUnpack(f *testing.F) {
+	packed, err := pack([]asl.Event{{Kind: asl.Started}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(packed)
+	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = unpack(b) })
+}
