@@ -51,7 +51,7 @@ bench-model: build ## what a board costs on each runtime, and in Python beside t
 
 soak: build ## longer proof: an hour of simulated work, power cuts (as root: they mount images)
 	@scripts/setup.sh soak
-	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut' -timeout 3h -v ./cmd/inspector ./store
+	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut|EveryPoint' -timeout 3h -v ./cmd/inspector ./store
 
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh

@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("RUN_AS_INSPECTOR") == "1" {
 		main()
 	}
+	if os.Getenv(lifeOf) != "" {
+		os.Exit(live())
+	}
 	goleak.VerifyTestMain(m)
 }
 

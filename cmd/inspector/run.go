@@ -153,7 +153,7 @@ func (a *works) assemble(ctx context.Context) error {
 	if err := a.show(health, back); err != nil {
 		return err
 	}
-	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine)
+	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine.Handle)
 	a.outside.register(a.engine)
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
