@@ -76,7 +76,7 @@ type works struct {
 	topics  notify.Topics
 	camera  *camera.Camera
 	engine  *workflow.Engine
-	machine string         // that inspections run on
+	machine string         // hash of the shipped definition
 	broker  *notify.Broker // nil: another program's
 	client  *notify.Client
 	beside  *shadow
@@ -111,7 +111,7 @@ func (a *works) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine = workflow.New(a.disk, a.log, workflow.Options{Remedy: remedy})
-	a.machine, err = a.engine.Deploy(ctx, workflow.Inspection)
+	a.machine, err = a.engine.Ship(ctx, workflow.InspectionMachine, workflow.Inspection)
 	return err
 }
 
