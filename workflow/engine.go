@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -230,30 +229,4 @@ func (e *Engine) History(ctx context.Context, id string) ([]asl.HistoryEvent, er
 		return nil, fmt.Errorf("history of execution %q: %w", id, err)
 	}
 	return out, nil
-}
-
-// ErrNotParked is given by Redrive if the execution waits for nobody.
-var ErrNotParked = errors.New("nothing of the execution is parked")
-
-// Redrive frees all parked work of an execution: it is tried again, with the
-// same keys.
-func (e *Engine) Redrive(ctx context.Context, id string) error {
-	work, err := e.journal.Work(ctx, id)
-	if err != nil {
-		return fmt.Errorf("redrive execution %q: %w", id, err)
-	}
-	work = slices.DeleteFunc(work, func(w Work) bool { return w.Parked == "" })
-	if len(work) == 0 {
-		return fmt.Errorf("redrive execution %q: %w", id, ErrNotParked)
-	}
-	for _, w := range work {
-		if e.lanes[w.Lane] == nil && w.Lane != LaneToken {
-			return fmt.Errorf("redrive execution %q: nobody handles %q: register a handler for it first", id, w.Lane)
-		}
-		if err := e.journal.Park(ctx, id, w.Command, ""); err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("redrive execution %q: %w", id, err)
-		}
-	}
-	e.wake(work)
-	return nil
 }
