@@ -107,7 +107,7 @@ func TestFormerStoreGoesOn(t *testing.T) {
 		t.Errorf("the work of %s was done", id)
 	}
 	for {
-		running, err := s.Executions(t.Context(), ExecutionFilter{Status: "RUNNING"})
+		running, _, err := s.Executions(t.Context(), ExecutionFilter{Status: "RUNNING"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestFormerStoreGoesOn(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	all, err := s.Executions(t.Context(), ExecutionFilter{})
+	all, _, err := s.Executions(t.Context(), ExecutionFilter{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 			err = fmt.Errorf("load execution %s: %w", id, err)
 		}
 	}()
-	found, err := query(ctx, tx, execution, selectExecutions+` WHERE id = ?`, id)
+	found, err := query(ctx, tx, func(rows *sql.Rows) (workflow.Execution, error) { return execution(rows) }, selectExecutions+` WHERE id = ?`, id)
 	if err != nil {
 		return x, nil, err
 	}
@@ -123,13 +123,17 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 	return found[0], events, err
 }
 
-const selectExecutions = `SELECT record, machine, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '') FROM executions`
+const (
+	selectColumns    = `SELECT record, machine, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '')`
+	selectExecutions = selectColumns + ` FROM executions`
+)
 
-func execution(rows *sql.Rows) (x workflow.Execution, err error) {
+// execution scans the columns of selectExecutions, and those behind them.
+func execution(rows *sql.Rows, more ...any) (x workflow.Execution, err error) {
 	var record []byte
 	var parked string
 	var machine string
-	err = rows.Scan(&record, &machine, &parked)
+	err = rows.Scan(append([]any{&record, &machine, &parked}, more...)...)
 	err = errors.Join(err, json.Unmarshal(record, &x))
 	x.StateMachine, x.Parked = machine, parked
 	return x, err

@@ -190,7 +190,7 @@ func (b *backend) Redrive(ctx context.Context, execution string) error {
 }
 
 func (b *backend) Executions(ctx context.Context, status string, limit int) ([]web.Execution, error) {
-	found, err := b.store.Executions(ctx, store.ExecutionFilter{Status: status, Limit: limit})
+	found, _, err := b.store.Executions(ctx, store.ExecutionFilter{Status: status, Limit: limit})
 	if err != nil {
 		return nil, meaning(err)
 	}
