@@ -46,7 +46,11 @@ const maxAction = 8 << 20
 
 // postAction carries out one action on machines and executions.
 func (s *Server) postAction(c *gin.Context) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxAction))
+	var body []byte
+	r, err := ordered(c, maxAction)
+	if err == nil {
+		body, err = io.ReadAll(r)
+	}
 	if err != nil {
 		s.fail(c, interrupted(err))
 		return
