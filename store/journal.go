@@ -62,8 +62,8 @@ func (w *writer) append(ctx context.Context, t workflow.Transition) error {
 		}
 	}
 	for _, b := range t.Begin {
-		if _, err := w.exec(ctx, `INSERT INTO work (execution, command, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			execution, b.Command, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
+		if _, err := w.exec(ctx, `INSERT INTO work (execution, machine, command, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			execution, t.Execution.StateMachine, b.Command, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
 			return err
 		}
 	}
@@ -79,8 +79,8 @@ func (w *writer) advance(ctx context.Context, t workflow.Transition) (n int64, e
 		return 0, err
 	}
 	if t.N == 1 {
-		err = w.get(ctx, `INSERT INTO executions (id, status, events, record) VALUES (?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
-			[]any{t.Execution.ID, string(t.Execution.Status), record}, &n)
+		err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, events, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
+			[]any{t.Execution.ID, string(t.Execution.Status), t.Execution.StateMachine, nanos(t.Execution.Started), record}, &n)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = workflow.ErrConflict
 		}
@@ -108,7 +108,7 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 			err = fmt.Errorf("load execution %s: %w", id, err)
 		}
 	}()
-	found, err := query(ctx, tx, execution, selectExecutions+` WHERE id = ?`, id)
+	found, err := query(ctx, tx, func(rows *sql.Rows) (workflow.Execution, error) { return execution(rows) }, selectExecutions+` WHERE id = ?`, id)
 	if err != nil {
 		return x, nil, err
 	}
@@ -123,25 +123,37 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 	return found[0], events, err
 }
 
-const selectExecutions = `SELECT record, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '') FROM executions`
+const (
+	selectColumns    = `SELECT record, machine, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '')`
+	selectExecutions = selectColumns + ` FROM executions`
+)
 
-func execution(rows *sql.Rows) (x workflow.Execution, err error) {
+// execution scans the columns of selectExecutions, and those behind them.
+func execution(rows *sql.Rows, more ...any) (x workflow.Execution, err error) {
 	var record []byte
 	var parked string
-	err = rows.Scan(&record, &parked)
+	var machine string
+	err = rows.Scan(append([]any{&record, &machine, &parked}, more...)...)
 	err = errors.Join(err, json.Unmarshal(record, &x))
-	x.Parked = parked
+	x.StateMachine, x.Parked = machine, parked
 	return x, err
 }
 
 // The two searches of Due: what may start when asked for, in its order, and
-// what had to wait for its time.
+// what had to wait for its time. Only where there are holds does a search walk
+// over what is held.
 const (
-	selectDue = `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE row IN (
-			SELECT * FROM (SELECT row FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2 ORDER BY row LIMIT ?3)
+	selectDue  = dueNow + dueLater + dueEnd
+	selectFree = dueNow + unheld + dueLater + unheld + dueEnd
+
+	dueNow = `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE row IN (
+			SELECT * FROM (SELECT row FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2`
+	dueLater = ` ORDER BY row LIMIT ?3)
 			UNION ALL
-			SELECT * FROM (SELECT row FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2 ORDER BY row LIMIT ?3)
+			SELECT * FROM (SELECT row FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2`
+	dueEnd = ` ORDER BY row LIMIT ?3)
 		) ORDER BY row LIMIT ?3`
+	unheld     = ` AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.machine IN (work.machine, '*') AND work.execution > mark)`
 	selectNext = `SELECT min(due) FROM (
 			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2
 			UNION ALL
@@ -154,7 +166,11 @@ func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) 
 	if least := s.latest.Add(time.Since(s.opened)); now.Before(least) {
 		now = least // the clock was lost with the power: what waited then waits no longer for it
 	}
-	rows, err := s.due.QueryContext(ctx, lane, nanos(now), limit)
+	search := s.due
+	if s.holds.Load() > 0 {
+		search = s.free
+	}
+	rows, err := search.QueryContext(ctx, lane, nanos(now), limit)
 	due, err := collect(rows, err, work)
 	if err != nil || len(due) == limit {
 		return due, time.Time{}, wrap(err, "work of lane %s", lane)

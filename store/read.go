@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"inspector"
-	"inspector/workflow"
 )
 
 // A Record is an accepted inspection and what became of it since.
@@ -160,22 +159,6 @@ func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
 		return q, err
 	}, `SELECT lane, count(*), sum(parked <> ''), min(since) FROM work GROUP BY lane ORDER BY lane`)
 	return all, wrap(err, "list queues")
-}
-
-// An ExecutionFilter chooses executions; empty fields choose all.
-type ExecutionFilter struct {
-	Status string // RUNNING, SUCCEEDED, ...
-	Parked bool   // only those with work that is parked
-	Before string // only those begun before this execution; empty is from the newest
-	Limit  int    // 0 is 100
-}
-
-// Executions gives executions without their journals, the newest first.
-func (s *Store) Executions(ctx context.Context, f ExecutionFilter) ([]workflow.Execution, error) {
-	all, err := query(ctx, s.readers, execution, selectExecutions+` WHERE (?1 = '' OR status = ?1) AND (NOT ?2 OR n IN (SELECT execution FROM work WHERE parked <> ''))
-			AND (?3 = '' OR n < (SELECT n FROM executions WHERE id = ?3)) ORDER BY n DESC LIMIT ?4`,
-		f.Status, f.Parked, f.Before, limit(f.Limit))
-	return all, wrap(err, "list executions")
 }
 
 func limit(n int) int {

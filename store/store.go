@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,7 +38,11 @@ type Store struct {
 	writers *sql.DB
 	writer  *writer   // only by whoever holds lead
 	due     *sql.Stmt // the engine asks often: prepared once
+	free    *sql.Stmt // likewise, while there are holds
 	nextDue *sql.Stmt
+
+	holding sync.Mutex // held while holds are counted
+	holds   atomic.Int64
 
 	lead  chan struct{} // holding its one place is leading the commit
 	mu    sync.Mutex    // guards what follows
@@ -133,8 +138,13 @@ func (s *Store) connect(ctx context.Context, path string) (err error) {
 	if s.due, err = s.readers.PrepareContext(ctx, selectDue); err != nil {
 		return err
 	}
-	s.nextDue, err = s.readers.PrepareContext(ctx, selectNext)
-	return err
+	if s.free, err = s.readers.PrepareContext(ctx, selectFree); err != nil {
+		return err
+	}
+	if s.nextDue, err = s.readers.PrepareContext(ctx, selectNext); err != nil {
+		return err
+	}
+	return s.countHolds(ctx)
 }
 
 // recover finds out whose store this is and where its last life ended.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -235,7 +236,24 @@ func (b *backend) Redrive(ctx context.Context, id string) error {
 	return nil
 }
 
-func (b *backend) Executions(_ context.Context, status string, limit int) ([]Execution, error) {
+// Act knows one action.
+func (b *backend) Act(_ context.Context, action string, body json.RawMessage) (any, error) {
+	var in struct{ Name string }
+	switch err := json.Unmarshal(body, &in); {
+	case action != "StartExecution":
+		return nil, fmt.Errorf("%w: action %q", ErrNotFound, action)
+	case err != nil:
+		return nil, &CodedError{"ValidationException", err}
+	case in.Name == "nobody":
+		return nil, &CodedError{"StateMachineDoesNotExist", fmt.Errorf("no machine: %w", ErrNotFound)}
+	case in.Name == "taken":
+		return nil, &CodedError{"ExecutionAlreadyExists", errors.New("taken")}
+	}
+	return map[string]string{"name": in.Name}, nil
+}
+
+func (b *backend) Executions(_ context.Context, q ExecutionQuery) ([]Execution, string, error) {
+	status, limit := q.Status, q.Limit
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found []Execution
@@ -244,7 +262,7 @@ func (b *backend) Executions(_ context.Context, status string, limit int) ([]Exe
 			found = append(found, x)
 		}
 	}
-	return found, nil
+	return found, "", nil
 }
 
 func (b *backend) execution(r Record) Execution {
@@ -286,7 +304,7 @@ type site struct {
 func start(t *testing.T, change func(*Options)) site {
 	t.Helper()
 	b, logged := newBackend(), &safeBuffer{}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
 	if change != nil {
 		change(&o)
 	}

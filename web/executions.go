@@ -3,16 +3,20 @@ package web
 import "github.com/gin-gonic/gin"
 
 func (s *Server) getExecutions(c *gin.Context) {
-	status, limit, err := parseExecutions(c.Request.URL.Query())
+	q, err := parseExecutions(c.Request.URL.Query())
 	if err != nil {
 		s.fail(c, err)
 		return
 	}
-	found, err := s.opt.Executions.Executions(c.Request.Context(), status, limit)
+	found, page, err := s.opt.Executions.Executions(c.Request.Context(), q)
 	for n := range found {
 		found[n].States = list(found[n].States)
 	}
-	s.answer(c, gin.H{"executions": list(found)}, err)
+	answer := gin.H{"executions": list(found)}
+	if page != "" {
+		answer["page"] = page
+	}
+	s.answer(c, answer, err)
 }
 
 func (s *Server) getExecution(c *gin.Context) {

@@ -78,16 +78,29 @@ func parseQuery(v url.Values) (Query, error) {
 	return q, err
 }
 
-func parseExecutions(v url.Values) (status string, limit int, err error) {
-	if err := only(v, "status", "limit"); err != nil {
-		return "", 0, err
+func parseExecutions(v url.Values) (q ExecutionQuery, err error) {
+	if err := only(v, "status", "machine", "since", "until", "prefix", "page", "limit"); err != nil {
+		return q, err
 	}
-	status = v.Get("status")
-	if status != "" && !slices.Contains([]string{"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"}, status) {
-		return "", 0, wrong("use one of them, or leave it out", "status: want RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, have %q", status)
+	q = ExecutionQuery{Status: v.Get("status"), Machine: v.Get("machine"), Prefix: v.Get("prefix"), Page: v.Get("page")}
+	if q.Status != "" && !slices.Contains([]string{"RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PARKED"}, q.Status) {
+		return q, wrong("use one of them, or leave it out", "status: want RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PARKED, have %q", q.Status)
 	}
-	limit, err = parseLimit(v.Get("limit"))
-	return status, limit, err
+	for name, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if *into, err = parseTime(v.Get(name)); err != nil {
+			return q, wrong("write it as 2026-03-04T05:06:07Z", "%s: want a time in RFC 3339, have %q", name, v.Get(name))
+		}
+	}
+	q.Limit, err = parseLimit(v.Get("limit"))
+	return q, err
+}
+
+// parseTime reads a time; nothing is the zero time.
+func parseTime(v string) (time.Time, error) {
+	if v == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(time.RFC3339, v)
 }
 
 // decode reads one JSON object into v: no unknown names, nothing after it.

@@ -131,9 +131,11 @@ func (s *Server) postDisposition(c *gin.Context) {
 
 // order is the body of a request that is a few words of JSON. It must say so,
 // as the forms of foreign web pages cannot; an empty one need not.
-func (s *Server) order(c *gin.Context) (io.Reader, error) {
+func (s *Server) order(c *gin.Context) (io.Reader, error) { return ordered(c, maxOrder) }
+
+func ordered(c *gin.Context, limit int64) (io.Reader, error) {
 	if c.Request.ContentLength != 0 && c.ContentType() != "application/json" {
 		return nil, bad(http.StatusUnsupportedMediaType, "send Content-Type: application/json", "a body of type %q is not understood here", c.ContentType())
 	}
-	return http.MaxBytesReader(c.Writer, c.Request.Body, maxOrder), nil
+	return http.MaxBytesReader(c.Writer, c.Request.Body, limit), nil
 }

@@ -19,20 +19,26 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
+	Code   string `json:"code,omitempty"` // the name that Step Functions gives it
 }
 
 func (p *problem) Error() string { return p.Detail }
 
 func bad(status int, remedy, format string, args ...any) *problem {
-	return &problem{"about:blank", http.StatusText(status), status, fmt.Sprintf(format, args...), remedy}
+	return &problem{"about:blank", http.StatusText(status), status, fmt.Sprintf(format, args...), remedy, ""}
 }
 
 // diagnose turns an error into the answer for it.
 func diagnose(err error) *problem {
 	var p *problem
 	var tooBig *http.MaxBytesError
+	var coded *CodedError
 	switch {
 	case errors.As(err, &p):
+		return p
+	case errors.As(err, &coded):
+		p = bad(coded.status(), "mend what the detail says, and ask again", "%v", err)
+		p.Code = coded.Code
 		return p
 	case errors.As(err, &tooBig):
 		return bad(http.StatusRequestEntityTooLarge, fmt.Sprintf("send at most %d bytes", tooBig.Limit),

@@ -147,6 +147,8 @@ func TestBadInput(t *testing.T) {
 		"no live picture":     {"GET", "/api/v1/live.jpg", "", nil, 404, "picture"},
 		"unknown parameter":   {"GET", "/api/v1/executions?state=RUNNING", "", nil, 400, "status"},
 		"unknown status":      {"GET", "/api/v1/executions?status=running", "", nil, 400, "RUNNING"},
+		"unknown time":        {"GET", "/api/v1/executions?since=yesterday", "", nil, 400, "RFC 3339"},
+		"coded refusal":       {"POST", "/api/v1/states/StartExecution", `{"name":"nobody"}`, []string{"Content-Type", "application/json"}, 404, "StateMachineDoesNotExist"},
 		"redrive of nothing":  {"POST", "/api/v1/executions/nobody/redrive", "", nil, 404, "nobody"},
 		"decision of nothing": {"POST", "/api/v1/inspections/nobody/disposition", `{"decision":"scrap","by":"A"}`, []string{"Content-Type", "application/json"}, 404, "nobody"},
 	} {

@@ -41,16 +41,35 @@ type Query struct {
 
 // An Execution is one run of the workflow, in the words of Step Functions.
 type Execution struct {
-	ID      string          `json:"name"` // an inspection's ID for inspections
-	Machine string          `json:"machine"`
-	Status  string          `json:"status"` // RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
-	Started time.Time       `json:"startDate"`
-	Stopped time.Time       `json:"stopDate,omitzero"`
-	Parked  string          `json:"parked,omitempty"` // why a person must act before it goes on
-	States  []string        `json:"states"`           // where it is now
-	Output  json.RawMessage `json:"output,omitempty"`
-	Error   string          `json:"error,omitempty"`
-	Cause   string          `json:"cause,omitempty"`
+	ID           string `json:"name"` // an inspection's ID for inspections
+	Machine      string `json:"machine"`
+	StateMachine string `json:"stateMachine,omitempty"` // name of the machine that it was begun by
+	Version      int    `json:"version,omitempty"`
+	Alias        string `json:"alias,omitempty"`
+	Type         string `json:"type,omitempty"` // STANDARD, EXPRESS
+
+	Status   string          `json:"status"` // RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+	Started  time.Time       `json:"startDate"`
+	Stopped  time.Time       `json:"stopDate,omitzero"`
+	Redrives int             `json:"redriveCount,omitempty"`
+	Redriven time.Time       `json:"redriveDate,omitzero"`
+	Parent   string          `json:"parent,omitempty"` // key of the task that began it
+	Parked   string          `json:"parked,omitempty"` // why a person must act before it goes on
+	States   []string        `json:"states"`           // where it is now
+	Output   json.RawMessage `json:"output,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Cause    string          `json:"cause,omitempty"`
+}
+
+// An ExecutionQuery selects executions, newest first.
+type ExecutionQuery struct {
+	Status  string // empty: any; PARKED: those that wait for a person
+	Machine string // its name; empty: any
+	Since   time.Time
+	Until   time.Time // zero: until now
+	Prefix  string    // of the name; then they go by name
+	Page    string    // as given with the page before; empty: the first
+	Limit   int       // 1 to 500
 }
 
 // An Event is one line of an execution's history.
@@ -98,7 +117,7 @@ type desk interface {
 
 // executions knows the runs of the workflow.
 type executions interface {
-	Executions(ctx context.Context, status string, limit int) ([]Execution, error) // newest first; empty status: any
+	Executions(ctx context.Context, q ExecutionQuery) (found []Execution, page string, err error) // page: of the next ones; empty: none
 	Execution(ctx context.Context, id string) (Execution, error)
 	History(ctx context.Context, id string) ([]Event, error)
 }
@@ -116,6 +135,7 @@ type Options struct {
 	Line       line
 	Desk       desk
 	Executions executions
+	States     states
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows

@@ -73,7 +73,7 @@ func TestChangesOfStatusBeginDeliveries(t *testing.T) {
 		must(t, err)
 		must(t, j.Append(t.Context(), all...))
 		e.Wake(all...)
-		time.Sleep(time.Minute) // the lane is in trouble since x failed
+		time.Sleep(time.Minute)                   // the lane is in trouble since x failed
 		must(t, e.Stop(t.Context(), "y", "", "")) // has failed already
 		want := []string{"x-failed", "x-running", "y-failed", "y-running"}
 		slices.Sort(delivered)

@@ -1,15 +1,11 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +75,9 @@ type Engine struct {
 
 	mu       sync.Mutex
 	machines map[string]*asl.Machine // by hash
+	names    map[string]Machine      // nil: not read yet
+
+	changing sync.Mutex // held by whoever changes a machine
 }
 
 // New returns an engine at rest: nothing happens until Run.
@@ -187,72 +186,6 @@ func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error)
 	return m, nil
 }
 
-// ErrExists is given by Start if the ID was used for something else.
-var ErrExists = errors.New("an execution of that name exists, with another input or machine")
-
-// Prepare makes the first transition of an execution, and those of what its
-// start begins, for whoever writes them all in a transaction of his own and
-// then calls Wake with them. The machine must have been deployed in this
-// process. Nothing is read or written.
-func (e *Engine) Prepare(machineHash, id string, input json.RawMessage, at time.Time) ([]Transition, error) {
-	m := e.known(machineHash)
-	if m == nil {
-		return nil, fmt.Errorf("prepare execution %q: machine %s: %w; deploy it first", id, machineHash, ErrNotFound)
-	}
-	return e.first(m, Execution{ID: id, Machine: machineHash, Started: at}, input)
-}
-
-// first begins the execution w, which says all that is known before.
-func (e *Engine) first(m *asl.Machine, w Execution, input json.RawMessage) ([]Transition, error) {
-	if w.ID == "" {
-		return nil, errors.New("start an execution: it needs a name")
-	}
-	t := Transition{Execution: w}
-	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
-	return e.advance(m, &asl.Execution{}, t, event)
-}
-
-// Start begins an execution, durably. The same ID with the same machine and
-// input is harmless: nothing is begun twice.
-func (e *Engine) Start(ctx context.Context, machineHash, id string, input json.RawMessage) error {
-	m, err := e.machine(ctx, machineHash)
-	if err != nil {
-		return fmt.Errorf("start execution %q: %w", id, err)
-	}
-	all, err := e.first(m, Execution{ID: id, Machine: machineHash, Started: time.Now().UTC()}, input)
-	if err != nil {
-		return err
-	}
-	err = e.append(ctx, all)
-	if errors.Is(err, ErrConflict) {
-		return e.same(ctx, machineHash, id, input)
-	}
-	if err != nil {
-		return fmt.Errorf("start execution %q: %w", id, err)
-	}
-	return nil
-}
-
-// same reports ErrExists unless the execution began just so.
-func (e *Engine) same(ctx context.Context, machineHash, id string, input json.RawMessage) error {
-	x, events, err := e.journal.Load(ctx, id)
-	if err != nil {
-		return fmt.Errorf("start execution %q: %w", id, err)
-	}
-	if x.Machine != machineHash || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
-		return fmt.Errorf("start execution %q: %w", id, ErrExists)
-	}
-	return nil
-}
-
-func compact(raw json.RawMessage) []byte {
-	var b bytes.Buffer
-	if err := json.Compact(&b, raw); err != nil {
-		return raw
-	}
-	return b.Bytes()
-}
-
 // Stop aborts an execution.
 func (e *Engine) Stop(ctx context.Context, id, errorName, cause string) error {
 	err := e.tell(ctx, id, func(*asl.Execution) (asl.Event, error) {
@@ -296,30 +229,4 @@ func (e *Engine) History(ctx context.Context, id string) ([]asl.HistoryEvent, er
 		return nil, fmt.Errorf("history of execution %q: %w", id, err)
 	}
 	return out, nil
-}
-
-// ErrNotParked is given by Redrive if the execution waits for nobody.
-var ErrNotParked = errors.New("nothing of the execution is parked")
-
-// Redrive frees all parked work of an execution: it is tried again, with the
-// same keys.
-func (e *Engine) Redrive(ctx context.Context, id string) error {
-	work, err := e.journal.Work(ctx, id)
-	if err != nil {
-		return fmt.Errorf("redrive execution %q: %w", id, err)
-	}
-	work = slices.DeleteFunc(work, func(w Work) bool { return w.Parked == "" })
-	if len(work) == 0 {
-		return fmt.Errorf("redrive execution %q: %w", id, ErrNotParked)
-	}
-	for _, w := range work {
-		if e.lanes[w.Lane] == nil && w.Lane != LaneToken {
-			return fmt.Errorf("redrive execution %q: nobody handles %q: register a handler for it first", id, w.Lane)
-		}
-		if err := e.journal.Park(ctx, id, w.Command, ""); err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("redrive execution %q: %w", id, err)
-		}
-	}
-	e.wake(work)
-	return nil
 }

@@ -144,8 +144,12 @@ func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t Transition, event a
 	}
 	w := &t.Execution
 	w.Status, w.States, w.Output, w.Error, w.Cause = x.Status(), x.States(), x.Output(), x.Error(), x.Cause()
+	w.Stopped = time.Time{}
 	if w.Status != asl.StatusRunning {
 		w.Stopped = event.At
+	}
+	if event.Kind == asl.Redriven {
+		w.Redrives, w.Redriven = x.Redrives(), event.At
 	}
 	return append([]Transition{t}, e.consequences(before, t, x)...), nil
 }

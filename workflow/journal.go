@@ -21,9 +21,19 @@ const (
 
 // An Execution is one run of a machine, without its journal.
 type Execution struct {
-	ID      string          `json:"name"`    // also its name; an inspection's ID for inspections
-	Machine string          `json:"machine"` // sha256 of the definition it runs to its end
-	Type    Type            `json:"type,omitempty"`
+	ID      string `json:"name"`    // also its name; an inspection's ID for inspections
+	Machine string `json:"machine"` // sha256 of the definition it runs to its end
+	Type    Type   `json:"type,omitempty"`
+
+	StateMachine string `json:"stateMachine,omitempty"` // name of the machine it was begun by; empty: by the definition's hash
+	Version      int    `json:"version,omitempty"`      // of the machine, if it was begun by one, or by an alias
+	Alias        string `json:"alias,omitempty"`        // of the machine, likewise
+	Parent       string `json:"parent,omitempty"`       // key of the task that began it
+	ParentToken  string `json:"parentToken,omitempty"`  // of that task, if it waits for the end
+
+	Redrives int       `json:"redriveCount,omitempty"`
+	Redriven time.Time `json:"redriveDate,omitzero"` // last
+
 	Status  asl.Status      `json:"status"`
 	Started time.Time       `json:"startDate"`
 	Stopped time.Time       `json:"stopDate,omitzero"`
@@ -73,6 +83,22 @@ type Transition struct {
 	End       []int64 // commands that are over: answered or cancelled
 }
 
+// AllMachines is the machine of a Hold that holds everything.
+const AllMachines = "*"
+
+// A Hold keeps work from being begun: of one machine, or of all. What runs
+// ends and is recorded, and new executions are still accepted.
+type Hold struct {
+	Machine string    `json:"stateMachine"` // name, or AllMachines
+	Drain   bool      `json:"drain"`        // only of executions that began after the hold; what began before goes on
+	By      string    `json:"by,omitempty"`
+	At      time.Time `json:"at"`
+	Left    int       `json:"left"` // Drain: executions of before that still run, at most MaxLeft; the journal counts
+}
+
+// MaxLeft is where a journal stops counting.
+const MaxLeft = 1000
+
 // ErrConflict is given by Append if the journal already has an event with that
 // number: somebody else advanced or began the execution.
 var ErrConflict = errors.New("the execution was advanced by somebody else")
@@ -98,6 +124,7 @@ type Journal interface {
 	// at now, in the order of their journalling (never of the clock), and,
 	// if there are fewer, the next time at which one more is due (zero: none).
 	// Parked work is left out; other work of the same execution is not.
+	// Work that is held is left out, too; the next time may be that of held work.
 	Due(ctx context.Context, lane string, now time.Time, limit int) ([]Work, time.Time, error)
 	// Work gives the open work of one execution, LaneToken and parked work
 	// included, in the order of its journalling.
@@ -105,4 +132,17 @@ type Journal interface {
 	// Park sets why one piece of open work waits for a person; the empty
 	// reason frees it. ErrNotFound if that work is not open.
 	Park(ctx context.Context, id string, command int64, reason string) error
+	// Hold makes the hold durable, in place of another of the same machine.
+	Hold(ctx context.Context, h Hold) error
+	// Release ends the hold of a machine, or gives ErrNotFound.
+	Release(ctx context.Context, machine string) error
+	// Holds gives all holds, by machine.
+	Holds(ctx context.Context) ([]Hold, error)
+	// Machines gives all machines.
+	Machines(ctx context.Context) ([]Machine, error)
+	// PutMachine makes m durable. Its Revision must follow on the stored one,
+	// from 1, or it gives ErrConflict.
+	PutMachine(ctx context.Context, m Machine) error
+	// DropMachine forgets a machine, or gives ErrNotFound.
+	DropMachine(ctx context.Context, name string) error
 }

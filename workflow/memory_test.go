@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -20,7 +21,10 @@ type memory struct {
 	definitions map[string][]byte
 	executions  map[string]workflow.Execution
 	events      map[string][]asl.Event
-	work        []workflow.Work                        // in order of journalling
+	work        []workflow.Work // in order of journalling
+	order       map[string]int  // of executions, from 1
+	machines    map[string]workflow.Machine
+	holds       map[string]hold
 	before      func(t workflow.Transition) error      // may refuse
 	after       func(t workflow.Transition, did error) // looks on
 	dues        int
@@ -28,7 +32,7 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{definitions: map[string][]byte{}, executions: map[string]workflow.Execution{}, events: map[string][]asl.Event{}}
+	return &memory{definitions: map[string][]byte{}, executions: map[string]workflow.Execution{}, events: map[string][]asl.Event{}, order: map[string]int{}, machines: map[string]workflow.Machine{}, holds: map[string]hold{}}
 }
 
 func (m *memory) Define(_ context.Context, hash string, definition []byte) error {
@@ -87,6 +91,9 @@ func (m *memory) append(all []workflow.Transition) error {
 func (m *memory) apply(t workflow.Transition) {
 	id := t.Execution.ID
 	m.events[id] = append(m.events[id], t.Event)
+	if m.order[id] == 0 {
+		m.order[id] = len(m.order) + 1
+	}
 	m.executions[id] = t.Execution
 	if len(t.End) > 0 {
 		m.work = slices.DeleteFunc(m.work, func(w workflow.Work) bool { return w.Execution == id && slices.Contains(t.End, w.Command) })
@@ -120,7 +127,7 @@ func (m *memory) Due(_ context.Context, lane string, now time.Time, limit int) (
 	m.dues++
 	for _, w := range m.work {
 		switch {
-		case w.Lane != lane || w.Parked != "":
+		case w.Lane != lane || w.Parked != "" || m.held(w.Execution):
 		case !w.Due.After(now):
 			if out = append(out, w); len(out) == limit {
 				return out, time.Time{}, nil
@@ -153,6 +160,84 @@ func (m *memory) Park(_ context.Context, id string, command int64, reason string
 		}
 	}
 	return workflow.ErrNotFound
+}
+
+// A hold with the executions that it leaves alone.
+type hold struct {
+	workflow.Hold
+	mark int
+}
+
+func (m *memory) held(id string) bool {
+	for _, name := range []string{m.executions[id].StateMachine, workflow.AllMachines} {
+		if h, ok := m.holds[name]; ok && m.order[id] > h.mark {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *memory) Hold(_ context.Context, h workflow.Hold) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mark := 0
+	if h.Drain {
+		mark = len(m.order)
+	}
+	m.holds[h.Machine] = hold{h, mark}
+	return nil
+}
+
+func (m *memory) Release(_ context.Context, machine string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.holds[machine]; !ok {
+		return workflow.ErrNotFound
+	}
+	delete(m.holds, machine)
+	return nil
+}
+
+func (m *memory) Holds(context.Context) (out []workflow.Hold, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(m.holds)) {
+		h := m.holds[name]
+		h.Left = 0
+		for id, x := range m.executions {
+			if h.Drain && x.Status == asl.StatusRunning && m.order[id] <= h.mark && (name == workflow.AllMachines || x.StateMachine == name) {
+				h.Left++
+			}
+		}
+		out = append(out, h.Hold)
+	}
+	return out, nil
+}
+
+func (m *memory) Machines(context.Context) ([]workflow.Machine, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.machines)), nil
+}
+
+func (m *memory) PutMachine(_ context.Context, machine workflow.Machine) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.machines[machine.Name].Revision != machine.Revision-1 {
+		return workflow.ErrConflict
+	}
+	m.machines[machine.Name] = machine
+	return nil
+}
+
+func (m *memory) DropMachine(_ context.Context, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.machines[name]; !ok {
+		return workflow.ErrNotFound
+	}
+	delete(m.machines, name)
+	return nil
 }
 
 func TestMemoryKeepsTheJournalsPromises(t *testing.T) {

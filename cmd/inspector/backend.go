@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -189,16 +190,20 @@ func (b *backend) Redrive(ctx context.Context, execution string) error {
 	return meaning(b.engine.Redrive(ctx, execution))
 }
 
-func (b *backend) Executions(ctx context.Context, status string, limit int) ([]web.Execution, error) {
-	found, err := b.store.Executions(ctx, store.ExecutionFilter{Status: status, Limit: limit})
+func (b *backend) Executions(ctx context.Context, q web.ExecutionQuery) ([]web.Execution, string, error) {
+	f := store.ExecutionFilter{Machine: q.Machine, Status: q.Status, Since: q.Since, Until: q.Until, Prefix: q.Prefix, Page: q.Page, Limit: q.Limit}
+	if q.Status == "PARKED" {
+		f.Status, f.Parked = "", true
+	}
+	found, page, err := b.store.Executions(ctx, f)
 	if err != nil {
-		return nil, meaning(err)
+		return nil, "", coded(err)
 	}
 	out := make([]web.Execution, len(found))
 	for n, x := range found {
 		out[n] = execution(x)
 	}
-	return out, nil
+	return out, page, nil
 }
 
 func (b *backend) Execution(ctx context.Context, id string) (web.Execution, error) {
@@ -217,7 +222,8 @@ func (b *backend) Execution(ctx context.Context, id string) (web.Execution, erro
 
 func execution(x workflow.Execution) web.Execution {
 	return web.Execution{
-		ID: x.ID, Machine: x.Machine, Status: string(x.Status), Started: x.Started, Stopped: x.Stopped, Parked: x.Parked,
+		ID: x.ID, Machine: x.Machine, StateMachine: x.StateMachine, Version: x.Version, Alias: x.Alias, Type: string(cmp.Or(x.Type, workflow.Standard)),
+		Redrives: x.Redrives, Redriven: x.Redriven, Parent: x.Parent, Status: string(x.Status), Started: x.Started, Stopped: x.Stopped, Parked: x.Parked,
 		States: x.States, Output: x.Output, Error: x.Error, Cause: x.Cause,
 	}
 }

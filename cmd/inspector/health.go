@@ -188,7 +188,7 @@ func (h *health) deliveries(troubles map[string]workflow.Trouble) []web.Part {
 // parkedPart names the work that no retry helps, and where to begin.
 func (h *health) parkedPart(ctx context.Context, n int) web.Part {
 	p := web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good", n), Remedy: "mend what the execution says, then POST /api/v1/executions/ID/redrive"}
-	if first, err := h.disk.Executions(ctx, store.ExecutionFilter{Parked: true, Limit: 1}); err == nil && len(first) > 0 {
+	if first, _, err := h.disk.Executions(ctx, store.ExecutionFilter{Parked: true, Limit: 1}); err == nil && len(first) > 0 {
 		p.Detail += fmt.Sprintf(", the newest in execution %s: %s", first[0].ID, first[0].Parked)
 	}
 	return p

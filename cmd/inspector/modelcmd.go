@@ -159,9 +159,12 @@ func (o order) ask(ctx context.Context, method, path string, body, answer any) e
 		return err
 	}
 	if got.StatusCode != http.StatusOK {
-		var p struct{ Detail, Remedy string }
+		var p struct{ Code, Detail, Remedy string }
 		if err := json.Unmarshal(text, &p); err != nil || p.Detail == "" {
 			return fmt.Errorf("%s answers %s; is that an inspector?", o.address, got.Status)
+		}
+		if p.Code != "" {
+			return fmt.Errorf("%s: %s", p.Code, p.Detail)
 		}
 		return fmt.Errorf("%s; %s", p.Detail, p.Remedy)
 	}

@@ -76,7 +76,7 @@ type works struct {
 	topics  notify.Topics
 	camera  *camera.Camera
 	engine  *workflow.Engine
-	machine string         // that inspections run on
+	machine string         // hash of the shipped definition
 	broker  *notify.Broker // nil: another program's
 	client  *notify.Client
 	beside  *shadow
@@ -111,7 +111,7 @@ func (a *works) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.engine = workflow.New(a.disk, a.log, workflow.Options{Remedy: remedy})
-	a.machine, err = a.engine.Deploy(ctx, workflow.Inspection)
+	a.machine, err = a.engine.Ship(ctx, workflow.InspectionMachine, workflow.Inspection)
 	return err
 }
 
@@ -175,7 +175,7 @@ func (a *works) show(health *health, back *backend) error {
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Recipes: back, Shadows: back, Log: a.log,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, States: newStatesAPI(a.engine, a.disk, a.log), Registry: back, Recipes: back, Shadows: back, Log: a.log,
 	})
 	address, err := a.page.Listen()
 	if err == nil {

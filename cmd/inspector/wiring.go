@@ -98,7 +98,8 @@ func cameraConfig(c Config, s *simulation) camera.Config {
 	}
 }
 
-// begin makes the first transitions of an inspection's execution.
+// begin makes the first transitions of an inspection's execution; machine is
+// the hash of the shipped definition.
 func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
 	evidence := map[string]string{}
 	for _, b := range i.Evidence {
@@ -114,5 +115,20 @@ func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i
 	if err != nil {
 		return nil, err
 	}
-	return e.Prepare(machine, i.ID, input, time.Now().UTC())
+	return prepare(e, []string{workflow.InspectionMachine + ":" + lineAlias, workflow.InspectionMachine, machine}, i.ID, input)
+}
+
+// lineAlias is the alias that boards begin by, if there is one: so a changed
+// workflow can be tried on some of them first.
+const lineAlias = "line"
+
+// prepare begins an execution on the first machine on which it can: a board
+// begins on the shipped definition rather than not at all.
+func prepare(e *workflow.Engine, machines []string, id string, input json.RawMessage) (begun []workflow.Transition, err error) {
+	for _, m := range machines {
+		if begun, err = e.Prepare(m, id, input, time.Now().UTC()); err == nil {
+			break
+		}
+	}
+	return begun, err
 }

@@ -21,6 +21,24 @@ type workflowVerb struct {
 func workflowVerbs() []workflowVerb {
 	return []workflowVerb{ // one line a command
 		{"check", "[flags] FILE...", "Every fault of a definition at once, with its line and AWS's words. Exit code 1: it has errors.", workflowCheck},
+		{"create", "NAME FILE [--type EXPRESS] [--publish]", "Gives the definition in FILE a name.", workflowDefine("create", "CreateStateMachine")},
+		{"update", "NAME FILE [--publish]", "Gives a machine a new revision; what runs finishes on the one it began with.", workflowDefine("update", "UpdateStateMachine")},
+		{"delete", "NAME", "Forgets a machine; what runs on it finishes.", workflowDelete},
+		{"machines", "", "Lists the machines.", workflowMachines},
+		{"versions", "NAME [--publish | --delete N]", "Lists the versions of a machine, or publishes its newest revision as one.", workflowVersions},
+		{"alias", "NAME [ALIAS VERSION[=WEIGHT] [VERSION=WEIGHT]]", "Lists the aliases of a machine, or has one lead to one or two versions. Boards begin on inspection:line if there is such an alias.", workflowAlias},
+		{"start", "NAME[:VERSION|:ALIAS] [--name NAME] [--input JSON]", "Starts an execution; again with the same name and input is harmless while it runs.", workflowStart},
+		{"list", "[--machine NAME] [--status STATUS] [--since TIME] [--prefix TEXT]", "Lists executions, the newest first.", workflowList},
+		{"show", "EXECUTION", "Shows an execution and what it waits for.", workflowShow},
+		{"history", "EXECUTION [--reverse]", "Shows its history as Step Functions does.", workflowHistory},
+		{"redrive", "EXECUTION | --status STATUS [--machine NAME]", "Lets an execution go on that is parked, or that failed, timed out or was stopped: at the state where it ended. With --status all that the flags choose.", workflowRedrive},
+		{"stop", "EXECUTION [--error NAME] [--cause TEXT]", "Aborts an execution.", workflowStop},
+		{"send-success", "TOKEN [--output JSON]", "Answers a task token with a result.", workflowSend("send-success", "SendTaskSuccess")},
+		{"send-failure", "TOKEN [--error NAME] [--cause TEXT]", "Answers a task token with an error.", workflowSend("send-failure", "SendTaskFailure")},
+		{"send-heartbeat", "TOKEN", "Says that whoever holds a task token is alive.", workflowSend("send-heartbeat", "SendTaskHeartbeat")},
+		{"pause", "NAME | --all", "Keeps a machine's work from being begun until resume; new executions are accepted and wait.", workflowHold("pause", "Pause")},
+		{"drain", "NAME | --all", "Lets what runs finish, and keeps what begins from now on waiting until resume.", workflowHold("drain", "Drain")},
+		{"resume", "NAME | --all", "Ends pause and drain.", workflowHold("resume", "Resume")},
 	}
 }
 

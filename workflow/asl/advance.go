@@ -53,6 +53,8 @@ func (m *Machine) Advance(x *Execution, e Event) ([]HistoryEvent, []Command, err
 		x.fired(p)
 	case Heartbeat:
 		x.heartbeat(p.act)
+	case Redriven:
+		x.redrive()
 	}
 	x.settle()
 	events, commands := x.events, x.issued
@@ -64,7 +66,9 @@ func (m *Machine) Advance(x *Execution, e Event) ([]HistoryEvent, []Command, err
 // carries.
 func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 	switch {
-	case e.Kind == Started && x.machine != nil, e.Kind != Started && x.status != StatusRunning:
+	case e.Kind == Redriven && x.redrivable():
+		return nil, nil, nil
+	case e.Kind == Started && x.machine != nil, e.Kind == Redriven, e.Kind != Started && x.status != StatusRunning:
 		return nil, nil, ErrMoot
 	case e.Kind == Started:
 		if payload, err = decode(e.Input); err != nil {

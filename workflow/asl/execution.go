@@ -34,8 +34,10 @@ type Execution struct {
 	events     []HistoryEvent // made by it
 	issued     []Command      // made by it
 	queue      []arrival
-	contextual any // Execution and StateMachine of $$, which never change
-	stored     int // bytes of all variables
+	contextual any // Execution of $$, which changes only when it is redriven
+	redrives   int
+	redriven   time.Time // last
+	stored     int       // bytes of all variables
 }
 
 // A frame is one run of a block: of the machine, a branch or an item.
@@ -216,10 +218,14 @@ var ErrMoot = errors.New("the event answers nothing that is open")
 // context is the context object as seen from the activity.
 func (x *Execution) context(act *activity) any {
 	if x.contextual == nil {
-		x.contextual = map[string]any{
+		o := map[string]any{
 			"Id": x.name, "Name": x.name, "Input": x.input, "RoleArn": "", "StartTime": rfc3339(x.started),
-			"RedriveCount": number(0),
+			"RedriveCount": number(int64(x.redrives)),
 		}
+		if x.redrives > 0 {
+			o["RedriveTime"] = rfc3339(x.redriven)
+		}
+		x.contextual = o
 	}
 	o := map[string]any{
 		"Execution":    x.contextual,

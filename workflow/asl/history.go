@@ -17,6 +17,7 @@ type HistoryEvent struct {
 	Name         string // of the state
 	Index        *int   // of a Map's item
 	Length       *int   // of a Map
+	Redrives     *int   // of ExecutionRedriven
 	Resource     string
 	Error, Cause string
 	State        string // of EvaluationFailed
@@ -80,7 +81,7 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 	} else if h.Resource != "" {
 		d["resourceType"], d["resource"] = splitResource(h.Resource)
 	}
-	for name, n := range map[string]*int{"index": h.Index, "length": h.Length} {
+	for name, n := range map[string]*int{"index": h.Index, "length": h.Length, "redriveCount": h.Redrives} {
 		if n != nil {
 			d[name] = number(int64(*n))
 		}

@@ -32,6 +32,8 @@ func Test(t *testing.T, open func(t *testing.T) workflow.Journal) {
 		{"DueOrderLimitAndNext", due},
 		{"Park", park},
 		{"BeginParked", beginParked},
+		{"Holds", holds},
+		{"Machines", machines},
 		{"Concurrent", concurrent},
 	} {
 		t.Run(check.name, func(t *testing.T) { check.run(t, open(t)) })

@@ -1,0 +1,54 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Pause keeps the lanes from beginning any work of the machine, or with
+// AllMachines of any, until Resume: also after a restart. What is being done
+// ends and is recorded; new executions are accepted, and wait.
+func (e *Engine) Pause(ctx context.Context, machine, by string) error {
+	return e.hold(ctx, Hold{Machine: machine, By: by})
+}
+
+// Drain lets executions of the machine that have begun go on to their end, and
+// keeps those that begin from now on waiting, until Resume.
+func (e *Engine) Drain(ctx context.Context, machine, by string) error {
+	return e.hold(ctx, Hold{Machine: machine, By: by, Drain: true})
+}
+
+func (e *Engine) hold(ctx context.Context, h Hold) error {
+	if h.Machine != AllMachines {
+		if _, err := e.machineOf(ctx, h.Machine); err != nil {
+			return err
+		}
+	}
+	h.At = time.Now().UTC()
+	if err := e.journal.Hold(ctx, h); err != nil {
+		return fmt.Errorf("hold machine %q: %w", h.Machine, err)
+	}
+	e.log.Warn("a machine is held: its work waits until somebody resumes it", "machine", h.Machine, "drain", h.Drain, "by", h.By)
+	e.wakeAll() // a drain may free what a pause held
+	return nil
+}
+
+// Resume ends Pause and Drain.
+func (e *Engine) Resume(ctx context.Context, machine string) error {
+	if err := e.journal.Release(ctx, machine); err != nil {
+		return fmt.Errorf("resume machine %q, which is not held: %w", machine, err)
+	}
+	e.log.Info("a machine is resumed", "machine", machine)
+	e.wakeAll()
+	return nil
+}
+
+// Holds gives what is held.
+func (e *Engine) Holds(ctx context.Context) ([]Hold, error) { return e.journal.Holds(ctx) }
+
+func (e *Engine) wakeAll() {
+	for _, l := range e.lanes {
+		l.signal()
+	}
+}

@@ -1,0 +1,146 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"strings"
+	"time"
+
+	"inspector/workflow/asl"
+)
+
+// ErrExists is given by Start if the ID was used for something else.
+var ErrExists = errors.New("an execution of that name exists, with another input or machine")
+
+// Prepare makes the first transition of an execution, and those of what its
+// start begins, for whoever writes them all in a transaction of his own and
+// then calls Wake with them. The machine is as for Start; its definition must
+// have been deployed or shipped in this process. Nothing is read or written.
+func (e *Engine) Prepare(ref, id string, input json.RawMessage, at time.Time) ([]Transition, error) {
+	e.mu.Lock()
+	all := e.names
+	e.mu.Unlock()
+	w, err := e.resolve(all, ref)
+	if err != nil {
+		return nil, fmt.Errorf("prepare execution %q: %w", id, err)
+	}
+	m := e.known(w.Machine)
+	if m == nil {
+		return nil, fmt.Errorf("prepare execution %q: definition %s: %w; deploy it first", id, w.Machine, ErrNotFound)
+	}
+	w.ID, w.Started = id, at
+	return e.first(m, w, input)
+}
+
+// first begins the execution w, which says all that is known before.
+func (e *Engine) first(m *asl.Machine, w Execution, input json.RawMessage) ([]Transition, error) {
+	if w.ID == "" {
+		return nil, errors.New("start an execution: it needs a name")
+	}
+	t := Transition{Execution: w}
+	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	return e.advance(m, &asl.Execution{}, t, event)
+}
+
+// Start begins an execution, durably. ref is NAME, NAME:VERSION or NAME:ALIAS
+// of a machine, or the hash that Deploy gave. The same ID with the same
+// machine and input is harmless: nothing is begun twice.
+func (e *Engine) Start(ctx context.Context, ref, id string, input json.RawMessage) error {
+	_, err := e.start(ctx, ref, Execution{ID: id}, input)
+	return err
+}
+
+// An Order asks for an execution.
+type Order struct {
+	Machine string // as for Start
+	Name    string // empty: one is drawn
+	Input   json.RawMessage
+}
+
+// StartExecution begins an execution as Step Functions does: asked for again
+// while it runs, with the same input, it is given; once it has ended its name
+// is used up, and the Refusal is ExecutionAlreadyExists.
+func (e *Engine) StartExecution(ctx context.Context, o Order) (Execution, error) {
+	if o.Name == "" {
+		o.Name = strings.ToLower(rand.Text())
+	} else if err := checkName("execution", o.Name); err != nil {
+		return Execution{}, err
+	}
+	if len(o.Input) == 0 {
+		o.Input = json.RawMessage("{}")
+	}
+	if !json.Valid(o.Input) {
+		return Execution{}, refuse("InvalidExecutionInput", nil, "Invalid State Machine Execution Input: it is not JSON")
+	}
+	x, err := e.start(ctx, o.Machine, Execution{ID: o.Name}, o.Input)
+	if errors.Is(err, ErrExists) || err == nil && x.Status != asl.StatusRunning && !x.begun {
+		err = refuse("ExecutionAlreadyExists", ErrExists, "Execution Already Exists: %q; names are used once", o.Name)
+	}
+	return x.Execution, err
+}
+
+// A begunExecution is as the start made it or found it.
+type begunExecution struct {
+	Execution
+	begun bool // just now
+}
+
+// start begins w on what ref stands for, or gives it if it began just so.
+func (e *Engine) start(ctx context.Context, ref string, w Execution, input json.RawMessage) (x begunExecution, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("start execution %q: %w", w.ID, err)
+		}
+	}()
+	all, err := e.catalogue(ctx)
+	if err != nil {
+		return x, err
+	}
+	aim, err := e.resolve(all, ref)
+	if err != nil {
+		return x, err
+	}
+	m, err := e.machine(ctx, aim.Machine)
+	if err != nil {
+		return x, err
+	}
+	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, time.Now().UTC()
+	written, err := e.first(m, aim, input)
+	if err != nil {
+		return x, err
+	}
+	switch err := e.append(ctx, written); {
+	case errors.Is(err, ErrConflict):
+		return e.begunBefore(ctx, aim, input)
+	case err != nil:
+		return x, err
+	}
+	return begunExecution{written[0].Execution, true}, nil
+}
+
+// begunBefore gives the execution if it began on that machine with that
+// input, and ErrExists otherwise.
+func (e *Engine) begunBefore(ctx context.Context, w Execution, input json.RawMessage) (begunExecution, error) {
+	x, events, err := e.journal.Load(ctx, w.ID)
+	if err != nil {
+		return begunExecution{}, err
+	}
+	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && (w.StateMachine != "" || x.Machine == w.Machine)
+	if !same || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
+		return begunExecution{x, false}, ErrExists
+	}
+	return begunExecution{x, false}, nil
+}
+
+func compact(raw json.RawMessage) []byte {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return raw
+	}
+	return b.Bytes()
+}
