@@ -23,6 +23,7 @@ var (
 	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model or the recipe cannot be changed in this way
 	ErrRefused     = errors.New("refused")                // 422: the model may not judge; who judged before goes on
 	ErrUnavailable = errors.New("cannot do this now")     // 503: ask again later
+	ErrPattern     = errors.New("not an event pattern")   // 422: nothing can match it
 )
 
 // A Record is an inspection and what a person decided about it.

@@ -75,7 +75,7 @@ const (
 // what its states add.
 type Invocation struct {
 	RequestID string          `json:"requestId"`
-	At        time.Time       `json:"at"`
+	At        time.Time       `json:"-"` // when it began: the execution knows
 	Payload   json.RawMessage `json:"payload"`
 	Response  json.RawMessage `json:"response,omitempty"`
 	Failure   *Failure        `json:"failure,omitempty"`
