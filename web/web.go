@@ -120,5 +120,7 @@ type Options struct {
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows
+	Tailer     tailer
+	Functions  functions
 	Log        *slog.Logger
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"inspector/notify/rule"
+	"inspector/web"
 	"inspector/workflow"
 )
 
@@ -168,5 +168,12 @@ func (e *events) invocation(ctx context.Context, task workflow.Task) (rule.Invoc
 	return i, err
 }
 
-// errNoFunction is given for a function that nobody configured.
-var errNoFunction = errors.New("there is no such function; its file belongs into the folder events.functions")
+// Invoke begins an asynchronous invocation, durably.
+func (e *events) Invoke(ctx context.Context, name string, payload json.RawMessage) (string, error) {
+	machine, ok := e.invoked[name]
+	if !ok {
+		return "", fmt.Errorf("%w: function %q; its file belongs into the folder events.functions", web.ErrNotFound, name)
+	}
+	id := rule.NewRequestID()
+	return id, invoke(ctx, e.engine, machine, id, payload)
+}

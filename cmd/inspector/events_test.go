@@ -41,8 +41,8 @@ type eventful struct {
 	sqs    *sqstest.Server
 }
 
-// place makes the servers; files come before start.
-func place(t *testing.T) *eventful {
+// newEventful makes the folders; files come before start.
+func newEventful(t *testing.T) *eventful {
 	t.Helper()
 	dir := t.TempDir()
 	f := &eventful{t: t, dir: dir, config: defaults(), heard: make(chan string, 64), hooked: make(chan *http.Request, 64), bodies: make(chan string, 64)}
@@ -171,7 +171,7 @@ func (f *eventful) tell(i inspector.Inspection) {
 // One event goes to every kind of target, each as its transformer says, and
 // told again it goes nowhere again.
 func TestRulesReachEveryTarget(t *testing.T) {
-	f := place(t)
+	f := newEventful(t)
 	address := f.web()
 	f.sqs = sqstest.New("AKIDTEST", "secret")
 	server := httptest.NewServer(f.sqs)
@@ -278,7 +278,7 @@ func matches(t *testing.T, glob string) []string {
 // A refusal for good becomes a dead letter at once, one that may pass after
 // its retries, and an event that is too old without any attempt.
 func TestDeadLetters(t *testing.T) {
-	f := place(t)
+	f := newEventful(t)
 	address := f.web()
 	f.write("rules/hook.yaml", `
 pattern: '{"detail-type": ["Inspection Judged"]}'
@@ -322,7 +322,7 @@ targets:
 
 // Every change of an execution's status is told, those of deliveries are not.
 func TestStatusChangesAreTold(t *testing.T) {
-	f := place(t)
+	f := newEventful(t)
 	f.write("rules/all.yaml", "pattern: '{\"source\": [\"aws.states\"]}'\ntargets: {tell: {mqtt: {topic: told/states}, input_path: $.detail}}\n")
 	f.start()
 	hash, err := f.engine.Deploy(t.Context(), []byte(`{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"test:fail","End":true}}}`))
@@ -352,7 +352,7 @@ func TestStatusChangesAreTold(t *testing.T) {
 // An invocation goes to the destination of its result, with its record; the
 // dead letter is the bare event.
 func TestFunctionDestinations(t *testing.T) {
-	f := place(t)
+	f := newEventful(t)
 	f.write("functions/echo.yaml", "handler: test:echo\non_success: {mqtt: {topic: told/success}}\non_failure: {mqtt: {topic: told/never}}\n")
 	f.write("functions/broken.yaml", "handler: test:fail\nretries: 1\npauses: [1s]\non_success: {mqtt: {topic: told/never}}\non_failure: {mqtt: {topic: told/failure}}\ndead_letter: {mqtt: {topic: told/event}}\n")
 	f.write("rules/invoke.yaml", "pattern: '{\"detail\": {\"verdict\": [\"fail\"]}}'\ntargets: {call: {function: echo, input_path: $.detail.inspection}}\n")
@@ -387,7 +387,7 @@ func (f *eventful) record(topic string) (r rule.Record) {
 }
 
 func TestRuleFilesSayWhere(t *testing.T) {
-	f := place(t)
+	f := newEventful(t)
 	f.write("rules/a.yaml", "pattern: '{\"a\": []}'\ntargets:\n  x:\n    mqtt: {topic: 'a/#'}\n    retry: {max_age: 1s}\n  y: {function: nobody}\n")
 	f.write("rules/b.yaml", "name: a\npattern: {a: [b]}\ntarget: {}\n")
 	_, _, err := f.config.readRules()

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -81,6 +82,13 @@ type Invocation struct {
 	Failure   *Failure        `json:"failure,omitempty"`
 	Reckoning *Reckoning      `json:"reckoning,omitempty"`
 }
+
+// RequestIDOf is the name of what the delivery with that ID begins: always the
+// same, and not its own.
+func RequestIDOf(id string) string { return uuid("begun by", id) }
+
+// NewRequestID draws the name of an invocation.
+func NewRequestID() string { return uuid(rand.Text()) }
 
 // A Failure is AWS's Error Output.
 type Failure struct {
