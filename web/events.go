@@ -99,19 +99,7 @@ func (s *Server) getEvents(c *gin.Context) {
 		s.fail(c, fmt.Errorf("encode the status: %w", err))
 		return
 	}
-	c.Header("Content-Type", "text/event-stream")
-	c.Header("Cache-Control", "no-store")
-	c.Header("X-Accel-Buffering", "no")
-	out := http.NewResponseController(c.Writer)
-	_ = out.SetReadDeadline(time.Time{}) // the body is over; the stream may last
-	w := flusher(func(b []byte) (int, error) {
-		_ = out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // a dead peer must not hold us
-		n, err := c.Writer.Write(b)
-		if err == nil {
-			err = out.Flush()
-		}
-		return n, err
-	})
+	w := s.eventStream(c)
 	if _, err := w.Write(append([]byte("retry: 1000\n\n"), frame("status", first)...)); err != nil {
 		return // it left
 	}

@@ -49,6 +49,8 @@ func diagnose(err error) *problem {
 		return bad(http.StatusConflict, "look how it stands now", "%v", err)
 	case errors.Is(err, ErrPicture):
 		return bad(http.StatusUnprocessableEntity, "send one whole JPEG or PNG picture, as the camera gave it", "%v", err)
+	case errors.Is(err, ErrPattern):
+		return bad(http.StatusUnprocessableEntity, "correct the pattern: inspector events test says what fits it", "%v", err)
 	case errors.Is(err, ErrRefused):
 		return bad(http.StatusUnprocessableEntity, "mend what the detail says, and ask again; the model before it goes on judging", "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -117,6 +117,8 @@ func (s *Server) handler() *gin.Engine {
 	v1.GET("/openapi.yaml", s.asset("openapi.yaml"))
 	v1.GET("/status", func(c *gin.Context) { s.answer(c, s.status(c.Request.Context()), nil) })
 	v1.GET("/events", s.getEvents)
+	v1.GET("/events/tail", s.getTail)
+	v1.POST("/functions/:name/invocations", s.postInvocation)
 	v1.GET("/live.jpg", s.getLive)
 	v1.GET("/inspections", s.getInspections)
 	v1.POST("/inspections", s.postInspection)

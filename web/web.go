@@ -23,6 +23,7 @@ var (
 	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model or the recipe cannot be changed in this way
 	ErrRefused     = errors.New("refused")                // 422: the model may not judge; who judged before goes on
 	ErrUnavailable = errors.New("cannot do this now")     // 503: ask again later
+	ErrPattern     = errors.New("not an event pattern")   // 422: nothing can match it
 )
 
 // A Record is an inspection and what a person decided about it.
@@ -139,5 +140,7 @@ type Options struct {
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows
+	Tailer     tailer
+	Functions  functions
 	Log        *slog.Logger
 }

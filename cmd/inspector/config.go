@@ -28,6 +28,7 @@ type Config struct {
 	Evidence    EvidenceConfig    `yaml:"evidence"`
 	MQTT        MQTTConfig        `yaml:"mqtt"`
 	Upstream    UpstreamConfig    `yaml:"upstream"`
+	Events      EventsConfig      `yaml:"events"`
 	Web         WebConfig         `yaml:"web"`
 	Log         LogConfig         `yaml:"log"`
 	Simulated   SimulatedConfig   `yaml:"simulated"`
@@ -135,6 +136,7 @@ func defaults() Config {
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", Region: "us-east-1"},
+		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},
 		Log:       LogConfig{Level: "info", Format: "text"},
 		Simulated: SimulatedConfig{Seed: 1, Style: "photo", DefectRate: 0.25},

@@ -68,6 +68,7 @@ func (c Config) faults() (f faults) {
 	c.addMessagingFaults(&f)
 	c.addUpstreamFaults(&f)
 	c.addFileFaults(&f)
+	c.addEventFaults(&f)
 	return f
 }
 

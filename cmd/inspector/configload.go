@@ -35,7 +35,8 @@ func loadConfig(file string, env func(string) string) (Config, error) {
 	for _, f := range append(fromEnvironment(reflect.ValueOf(&c).Elem(), env), c.faults()...) {
 		errs = append(errs, from.fault(f.key, errors.New(f.msg)))
 	}
-	return c, errors.Join(errs...)
+	_, _, err := c.readRules()
+	return c, errors.Join(append(errs, err)...)
 }
 
 // fromEnvironment sets every leaf of v that the environment names.

@@ -51,7 +51,8 @@ type judges struct {
 	folder     string // of models, beside those inside the program; empty: only those
 	open       func(ctx context.Context, name, version string) (*judge, error)
 
-	changing sync.Mutex // held while a candidate is proven and put in place
+	changed  func(context.Context, model.Change) // told of every change that is durable; nil: nobody
+	changing sync.Mutex                          // held while a candidate is proven and put in place
 
 	mu      sync.Mutex
 	places  map[string]place    // by recipe; nil: nobody judges, the registry is changed only

@@ -79,10 +79,12 @@ type works struct {
 	machine string         // hash of the shipped definition
 	broker  *notify.Broker // nil: another program's
 	client  *notify.Client
+	events  *events
 	beside  *shadow
 	page    *web.Server
 	url     string // of the page
 	line    *line
+	watch   *watchman
 }
 
 func (a *works) close() (err error) {
@@ -110,7 +112,9 @@ func (a *works) open(ctx context.Context) (err error) {
 	if err := a.judges.settle(); err != nil {
 		return err
 	}
-	a.engine = workflow.New(a.disk, a.log, workflow.Options{Remedy: remedy})
+	if a.engine, a.events, err = openEngine(ctx, a.config, a.disk, a.log); err != nil {
+		return err
+	}
 	a.machine, err = a.engine.Ship(ctx, workflow.InspectionMachine, workflow.Inspection)
 	return err
 }
@@ -155,15 +159,22 @@ func (a *works) assemble(ctx context.Context) error {
 	}
 	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine.Handle)
 	a.outside.register(a.engine)
+	to := &sinks{config: c, mqtt: a.client, keeper: a.up, engine: a.engine, invoked: a.events.invoked}
+	if err := a.events.handle(to); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, to.close)
+	a.judges.changed = a.events.modelChanged
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
-			return begin(a.engine, a.machine, c, a.topics, i)
+			return a.begin(i)
 		},
-		wake: a.engine.Wake, seen: both(show(a.page, a.started, a.log), a.beside.offer),
+		wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), a.events.judged),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
 	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
+	a.watch = &watchman{health: health, disk: a.disk, tell: a.events.tell}
 	return a.line.recover(ctx)
 }
 
@@ -175,7 +186,8 @@ func (a *works) show(health *health, back *backend) error {
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, States: newStatesAPI(a.engine, a.disk, a.log), Registry: back, Recipes: back, Shadows: back, Log: a.log,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, States: newStatesAPI(a.engine, a.disk, a.log), Registry: back, Recipes: back, Shadows: back,
+		Tailer: &a.events.bus, Functions: a.events, Log: a.log,
 	})
 	address, err := a.page.Listen()
 	if err == nil {
@@ -200,7 +212,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, afterwards(a.client.Tried(), a.engine.Run), a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.line.Run, a.beside.Run,
 		func(ctx context.Context) error { return sweep(ctx, a.disk, a.config.Evidence.Keep, a.log) },
 	} {
 		g.Go(func() error { return part(ctx) })

@@ -13,6 +13,7 @@ import (
 	"inspector"
 	"inspector/camera"
 	"inspector/notify"
+	"inspector/store"
 	"inspector/upstream"
 	"inspector/workflow"
 )
@@ -96,6 +97,26 @@ func cameraConfig(c Config, s *simulation) camera.Config {
 		Source: c.Camera.Source, Period: c.Camera.Period, MaxAge: c.Camera.MaxAge,
 		OpenTimeout: c.Camera.OpenTimeout, ReadTimeout: c.Camera.ReadTimeout, MaxPixels: maxStill, Draw: s.still,
 	}
+}
+
+// openEngine makes the engine, at rest, and what turns events into deliveries.
+func openEngine(ctx context.Context, c Config, disk *store.Store, log *slog.Logger) (*workflow.Engine, *events, error) {
+	told, err := newEvents(c, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Emit: told.emit})
+	return e, told, told.deploy(ctx, e)
+}
+
+// begin makes the first transitions of what follows a verdict: the
+// inspection's execution, and who is told of it by rules.
+func (a *works) begin(i inspector.Inspection) ([]workflow.Transition, error) {
+	all, err := begin(a.engine, a.machine, a.config, a.topics, i)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, a.events.prepare(i)...), nil
 }
 
 // begin makes the first transitions of an inspection's execution; machine is

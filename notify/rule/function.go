@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -75,12 +76,19 @@ const (
 // what its states add.
 type Invocation struct {
 	RequestID string          `json:"requestId"`
-	At        time.Time       `json:"at"`
+	At        time.Time       `json:"-"` // when it began: the execution knows
 	Payload   json.RawMessage `json:"payload"`
 	Response  json.RawMessage `json:"response,omitempty"`
 	Failure   *Failure        `json:"failure,omitempty"`
 	Reckoning *Reckoning      `json:"reckoning,omitempty"`
 }
+
+// RequestIDOf is the name of what the delivery with that ID begins: always the
+// same, and not its own.
+func RequestIDOf(id string) string { return uuid("begun by", id) }
+
+// NewRequestID draws the name of an invocation.
+func NewRequestID() string { return uuid(rand.Text()) }
 
 // A Failure is AWS's Error Output.
 type Failure struct {

@@ -74,7 +74,7 @@ var nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 func (r Rule) Faults() []Fault {
 	var l list
 	l.want(nameForm.MatchString(r.Name), "name", "%q: want 1 to 64 letters, digits, _ or -", r.Name)
-	if text, err := r.patternText(); err != nil {
+	if text, err := r.PatternText(); err != nil {
 		l.want(false, "pattern", "%v", err)
 	} else if _, err := pattern.Parse(text); err != nil {
 		l.want(false, "pattern", "%v", err)
@@ -116,8 +116,8 @@ func (t Target) faults(l *list, key string) {
 	}
 }
 
-// patternText is the pattern as JSON.
-func (r Rule) patternText() ([]byte, error) {
+// PatternText is the pattern as JSON.
+func (r Rule) PatternText() ([]byte, error) {
 	switch p := r.Pattern.(type) {
 	case nil:
 		return nil, fmt.Errorf("a pattern is required")
@@ -144,7 +144,7 @@ func NewSet(rules []Rule) (*Set, error) {
 		if r.Enabled != nil && !*r.Enabled {
 			continue
 		}
-		text, err := r.patternText()
+		text, err := r.PatternText()
 		if err != nil {
 			return nil, fmt.Errorf("rule %s: %w", r.Name, err)
 		}
