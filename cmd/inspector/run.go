@@ -22,6 +22,7 @@ import (
 	"inspector/store"
 	"inspector/web"
 	"inspector/workflow"
+	"inspector/workflow/temporal"
 )
 
 func runCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
@@ -76,8 +77,11 @@ type works struct {
 	topics  notify.Topics
 	camera  *camera.Camera
 	engine  *workflow.Engine
-	machine string         // that inspections run on
-	broker  *notify.Broker // nil: another program's
+	machine string           // that inspections run on
+	cluster *temporal.Client // nil: the engine drives executions to their end
+	worker  *temporal.Worker // for the cluster
+	handed  string           // machine that hands over to the cluster
+	broker  *notify.Broker   // nil: another program's
 	client  *notify.Client
 	beside  *shadow
 	page    *web.Server
@@ -149,16 +153,21 @@ func (a *works) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	back := &backend{store: a.disk, engine: a.engine, judges: a.judges, shadow: a.beside}
+	if err := a.join(ctx); err != nil {
+		return err
+	}
+	back := &backend{store: a.disk, engine: executions{a.engine, a.cluster, a.handed}, judges: a.judges, shadow: a.beside}
 	if err := a.show(health, back); err != nil {
 		return err
 	}
-	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine)
-	a.outside.register(a.engine)
+	for _, r := range a.registrars() {
+		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(r)
+		a.outside.register(r)
+	}
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
-			return begin(a.engine, a.machine, c, a.topics, i)
+			return begin(a.preparer(), a.machine, c, a.topics, i)
 		},
 		wake: a.engine.Wake, seen: both(show(a.page, a.started, a.log), a.beside.offer),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
@@ -200,7 +209,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, afterwards(a.client.Tried(), a.engine.Run), a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
 		func(ctx context.Context) error { return sweep(ctx, a.disk, a.config.Evidence.Keep, a.log) },
 	} {
 		g.Go(func() error { return part(ctx) })

@@ -45,7 +45,7 @@ type tasks struct {
 }
 
 // register gives each resource its lane, so that none waits for another.
-func (t *tasks) register(e *workflow.Engine) {
+func (t *tasks) register(e registrar) {
 	e.Handle(publishAlert, 8, t.publish(notify.KindAlert))
 	e.Handle(publishResult, 8, t.publish(notify.KindResult))
 	e.Handle(quarantine, 4, t.quarantine)

@@ -99,7 +99,7 @@ func cameraConfig(c Config, s *simulation) camera.Config {
 }
 
 // begin makes the first transitions of an inspection's execution.
-func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
+func begin(e preparer, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
 	evidence := map[string]string{}
 	for _, b := range i.Evidence {
 		evidence[b.Kind] = "evidence:" + b.Path

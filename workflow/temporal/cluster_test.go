@@ -23,16 +23,16 @@ const (
 // execution goes on there. Nothing recorded is done again.
 func TestExecutionsGoOnElsewhere(t *testing.T) {
 	s := newServer(t)
-	c := s.client()
+	c := newClient(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	first := startWorker(t, s.address, true)
+	first := startWorker(t, s.Address, true)
 	if err := c.Start(ctx, []byte(twoDeeds), "lost", json.RawMessage(`{}`)); err != nil {
 		t.Fatal(err)
 	}
 	said := first.until("began lost/Second/2")
 	said = append(said, first.rest()...)
-	second := startWorker(t, s.address, false)
+	second := startWorker(t, s.Address, false)
 	d, err := c.Wait(ctx, "lost")
 	if err != nil {
 		t.Fatal(err)
@@ -53,20 +53,20 @@ func TestExecutionsGoOnElsewhere(t *testing.T) {
 // A person takes long: the worker, then the server are killed meanwhile.
 func TestLongHumanStep(t *testing.T) {
 	s := newServer(t)
-	c := s.client()
+	c := newClient(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	first := startWorker(t, s.address, false)
+	first := startWorker(t, s.Address, false)
 	if err := c.Start(ctx, []byte(personDecides), "ask", json.RawMessage(`{"board":7}`)); err != nil {
 		t.Fatal(err)
 	}
 	first.until("began ask/Ask/1")
 	token := waitToken(ctx, t, c, "ask", "Ask")
 	first.kill()
-	s.kill()
-	s.start()
-	c = s.client()
-	startWorker(t, s.address, false)
+	s.Kill()
+	s.Start()
+	c = newClient(t, s)
+	startWorker(t, s.Address, false)
 	if again := waitToken(ctx, t, c, "ask", "Ask"); again != token {
 		t.Errorf("the token was %s and is %s", token, again)
 	}
@@ -111,10 +111,10 @@ func waitToken(ctx context.Context, t *testing.T, c *Client, id, state string) s
 // The client speaks the engine's words.
 func TestClient(t *testing.T) {
 	s := newServer(t)
-	c := s.client()
+	c := newClient(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	startWorker(t, s.address, true)
+	startWorker(t, s.Address, true)
 	start := func(id, definition, input string) error {
 		return c.Start(ctx, []byte(definition), id, json.RawMessage(input))
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"inspector/workflow/temporal/temporaltest"
 
 	engine "inspector/workflow"
 )
@@ -137,76 +138,21 @@ func (p *process) kill() {
 	_, _ = p.cmd.Process.Wait()
 }
 
-// A server is a Temporal dev server with its SQLite file.
-type server struct {
-	t       testing.TB
-	binary  string
-	file    string
-	address string
-	cmd     *exec.Cmd
-}
-
 // newServer starts a dev server, or skips the test where there is none.
-func newServer(t testing.TB) *server {
+func newServer(t testing.TB) *temporaltest.Server {
 	t.Helper()
-	binary := filepath.Join("..", "..", ".tools", "bin", "temporal")
-	if _, err := os.Stat(binary); err != nil {
-		if binary, err = exec.LookPath("temporal"); err != nil {
-			t.Skip("there is no Temporal dev server here: make temporal installs it")
-		}
-	}
-	s := &server{t: t, binary: binary, file: filepath.Join(t.TempDir(), "temporal.db")}
-	s.start()
-	t.Cleanup(s.kill)
+	s := temporaltest.New(t, filepath.Join("..", ".."))
+	s.Start()
 	return s
 }
 
-func (s *server) start() {
-	s.t.Helper()
-	args := []string{"server", "start-dev", "--headless", "--ip", "127.0.0.1", "--db-filename", s.file, "--log-level", "error"}
-	var ports []string
-	for _, flag := range []string{"--port", "--http-port", "--metrics-port"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		defer l.Close()
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		args, ports = append(args, flag, port), append(ports, port)
-		if err := l.Close(); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	s.address = "127.0.0.1:" + ports[0]
-	s.cmd = exec.Command(s.binary, args...)
-	s.cmd.Stderr = os.Stderr
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	c := s.client()
-	for deadline := time.Now().Add(time.Minute); ; {
-		err := c.Check(context.Background())
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatal(err)
-		}
-	}
-}
-
-func (s *server) kill() {
-	_ = s.cmd.Process.Kill()
-	_, _ = s.cmd.Process.Wait()
-}
-
-func (s *server) client() *Client {
-	s.t.Helper()
-	c, err := New(testConfig(s.address), slog.New(slog.DiscardHandler))
+func newClient(t testing.TB, s *temporaltest.Server) *Client {
+	t.Helper()
+	c, err := New(testConfig(s.Address), slog.New(slog.DiscardHandler))
 	if err != nil {
-		s.t.Fatal(err)
+		t.Fatal(err)
 	}
-	s.t.Cleanup(c.Close)
+	t.Cleanup(c.Close)
 	return c
 }
 
