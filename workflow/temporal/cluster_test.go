@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"inspector/workflow/asl"
+	"inspector/workflow/temporal/temporaltest"
 
 	engine "inspector/workflow"
 )
@@ -47,6 +49,48 @@ func TestExecutionsGoOnElsewhere(t *testing.T) {
 	}
 	if timesOf(after, "lost/Second/2") != 1 || timesOf(after, "lost/Third/4") != 1 {
 		t.Errorf("the second worker said %q, want the interrupted deed once, with its key, and the last", after)
+	}
+}
+
+// A long loop goes on in new runs, each with an empty history, and does
+// nothing twice.
+func TestContinuesOnTheServer(t *testing.T) {
+	s := temporaltest.New(t, filepath.Join("..", ".."))
+	s.Set("limit.historyCount.suggestContinueAsNew", "60")
+	s.Start()
+	c := newClient(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	w := startWorker(t, s.Address, false)
+	loop := `{"StartAt":"Do","States":{"Do":{"Type":"Task","Resource":"local:quick","ResultPath":null,"Next":"Add"},
+		"Add":{"Type":"Pass","Parameters":{"n.$":"States.MathAdd($.n, 1)"},"Next":"More"},
+		"More":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericLessThan":30,"Next":"Do"}],"Default":"End"},"End":{"Type":"Succeed"}}}`
+	if err := c.Start(ctx, []byte(loop), "loop", json.RawMessage(`{"n":0}`)); err != nil {
+		t.Fatal(err)
+	}
+	first, err := c.sdk.DescribeWorkflowExecution(ctx, "loop", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.Wait(ctx, "loop")
+	if err != nil || d.Status != asl.StatusSucceeded || string(d.Output) != `{"n":30}` {
+		t.Errorf("ended as %+v, %v", d, err)
+	}
+	last, err := c.sdk.DescribeWorkflowExecution(ctx, "loop", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := first.GetWorkflowExecutionInfo().GetExecution().GetRunId(), last.GetWorkflowExecutionInfo().GetExecution().GetRunId(); a == b {
+		t.Error("it was one run: this proves nothing")
+	}
+	did := map[string]int{}
+	for _, line := range w.rest() {
+		if did[line]++; did[line] > 1 {
+			t.Errorf("%q twice", line)
+		}
+	}
+	if len(did) != 30 {
+		t.Errorf("did %d deeds, want 30", len(did))
 	}
 }
 

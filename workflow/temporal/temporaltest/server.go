@@ -3,6 +3,7 @@
 package temporaltest
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"os"
@@ -23,6 +24,7 @@ type Server struct {
 	binary string
 	args   []string
 	cmd    *exec.Cmd
+	said   bytes.Buffer // to be read once it has ended
 }
 
 // New gives a server that has not been started, or skips the test where none
@@ -49,16 +51,26 @@ func New(t testing.TB, root string) *Server {
 	return s
 }
 
+// Set gives a value of the server's dynamic configuration, before Start.
+func (s *Server) Set(key, value string) {
+	s.args = append(s.args, "--dynamic-config-value", key+"="+value)
+}
+
 // Start starts it and waits until it answers. It is killed at the end of the
 // test.
 func (s *Server) Start() {
 	s.t.Helper()
 	s.cmd = exec.Command(s.binary, s.args...)
-	s.cmd.Stderr = os.Stderr
+	s.said.Reset()
+	s.cmd.Stderr = &s.said
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(s.Kill)
+	s.t.Cleanup(func() {
+		if s.Kill(); s.t.Failed() {
+			s.t.Logf("the Temporal dev server said:\n%s", &s.said)
+		}
+	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c, err := client.NewLazyClient(client.Options{HostPort: s.Address, Logger: silent{}})
@@ -80,7 +92,7 @@ func (s *Server) Start() {
 // Kill ends it as a power cut would, as far as it is concerned.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()
-	_, _ = s.cmd.Process.Wait()
+	_ = s.cmd.Wait()
 }
 
 type silent struct{}
