@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz train picture conformance env clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz temporal train picture conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,9 +38,10 @@ test: test-setup ## everything that proves it, with real components
 matprofile: build ## no OpenCV matrix leaks over 10,000 frames
 	go test -tags customenv,gocv_specific_modules,gocv_videoio,matprofile -run 'MatProfile|Leak' -v ./camera ./classify ./board
 
-lint: ## go vet and golangci-lint
+lint: ## go vet, golangci-lint, and workflowcheck: nothing that Temporal replays depends on clock or chance
 	go vet ./...
 	GOFLAGS=-buildvcs=false go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --build-tags customenv,gocv_specific_modules,gocv_videoio
+	GOFLAGS=-buildvcs=false go run go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0 -config scripts/workflowcheck.yaml ./workflow/temporal
 
 bench: build ## speed and memory, as ratios against a baseline in the same run
 	go test -run '^$$' -bench . -benchmem ./board ./camera ./classify ./model/... ./store ./workflow/... ./notify ./upstream ./cmd/inspector
@@ -56,6 +57,11 @@ soak: build ## longer proof: an hour of simulated work, power cuts (as root: the
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh
 
+temporal: ## executions on a real Temporal dev server, which it installs (four minutes of one core, once), and how fast that is
+	@scripts/tools.sh temporal
+	go test -run 'Elsewhere|Human|Client|Replay|Continues|Secured' -v -bench . -benchtime 20s ./workflow/temporal
+	go test -run HandOver -v ./cmd/inspector
+
 train: build ## draw boards and train the built-in model anew (40 minutes of two cores; STEPS=, OUT=)
 	$(MAKE) -f models/train/Makefile
 
@@ -63,7 +69,7 @@ picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
 
 conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full size, with PyTorch)
-	go test -run Conformance -v ./workflow/asl
+	go test -run Conformance -v ./workflow/asl ./workflow/temporal
 	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)
 	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m -v ./classify
 	$(if $(FULL),$(MAKE) exports)

@@ -28,7 +28,7 @@ var doors = map[string][]string{
 	"github.com/recolabs/gnata":           {"workflow/asl"},
 	"github.com/prometheus/client_golang": {"web"},
 	"github.com/mattn/go-sqlite3":         {"store"},
-	"go.temporal.io/":                     {"workflow/temporal"},
+	"go.temporal.io/":                     {"workflow/temporal", "workflow/temporal/temporaltest"},
 	"go.yaml.in/":                         {"cmd/inspector", "model", "evaluate"},
 }
 

@@ -26,7 +26,7 @@ import (
 // engine and the line. Its errors are those that web knows.
 type backend struct {
 	store  *store.Store
-	engine *workflow.Engine
+	engine executions
 	line   *line
 	judges *judges
 	shadow *shadow

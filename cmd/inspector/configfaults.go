@@ -67,6 +67,7 @@ func (c Config) faults() (f faults) {
 	c.Model.addFaults(&f)
 	c.addMessagingFaults(&f)
 	c.addUpstreamFaults(&f)
+	c.addWorkflowFaults(&f)
 	c.addFileFaults(&f)
 	c.addEventFaults(&f)
 	return f
@@ -120,6 +121,8 @@ func (c Config) addFileFaults(f *faults) {
 	for _, named := range [][2]string{
 		{"mqtt.users_file", c.MQTT.UsersFile}, {"mqtt.password_file", c.MQTT.PasswordFile}, {"mqtt.ca_file", c.MQTT.CAFile}, {"mqtt.cert_file", c.MQTT.CertFile},
 		{"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes},
+		{"workflow.temporal.ca_file", c.Workflow.Temporal.CAFile}, {"workflow.temporal.cert_file", c.Workflow.Temporal.CertFile},
+		{"workflow.temporal.key_file", c.Workflow.Temporal.KeyFile}, {"workflow.temporal.api_key_file", c.Workflow.Temporal.APIKeyFile},
 		{"connections", c.Connections}, {"commands", c.Commands},
 	} {
 		if named[1] != "" {

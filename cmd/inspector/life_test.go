@@ -140,6 +140,16 @@ func (a *accident) words(t workflow.Transition) string {
 	return string(t.Event.Kind) + " " + a.states[t.Event.Command]
 }
 
+// cutHandlers registers with the engine what stands between two points.
+type cutHandlers struct {
+	*workflow.Engine
+	*accident
+}
+
+func (c cutHandlers) Handle(resource string, concurrency int, h workflow.Handler) {
+	c.Engine.Handle(resource, concurrency, c.handler(h))
+}
+
 func (a *accident) handler(h workflow.Handler) workflow.Handler {
 	return func(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
 		a.at("before doing " + task.State)
@@ -172,7 +182,7 @@ func (a *accident) board(ctx context.Context) error {
 		return err
 	}
 	client := notify.NewClient(notify.Config{URL: a.Broker, ClientID: "life"}, log)
-	(&tasks{store: disk, mqtt: client, upstream: up}).register(func(resource string, n int, h workflow.Handler) { engine.Handle(resource, n, a.handler(h)) })
+	(&tasks{store: disk, mqtt: client, upstream: up}).register(cutHandlers{engine, a})
 
 	running, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup

@@ -22,6 +22,7 @@ import (
 	"inspector/store"
 	"inspector/web"
 	"inspector/workflow"
+	"inspector/workflow/temporal"
 )
 
 func runCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
@@ -76,8 +77,11 @@ type works struct {
 	topics  notify.Topics
 	camera  *camera.Camera
 	engine  *workflow.Engine
-	machine string         // hash of the shipped definition
-	broker  *notify.Broker // nil: another program's
+	machine string           // hash of the shipped definition
+	cluster *temporal.Client // nil: the engine drives executions to their end
+	worker  *temporal.Worker // for the cluster
+	handed  string           // machine that hands over to the cluster
+	broker  *notify.Broker   // nil: another program's
 	client  *notify.Client
 	events  *events
 	beside  *shadow
@@ -153,12 +157,17 @@ func (a *works) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	back := &backend{store: a.disk, engine: a.engine, judges: a.judges, shadow: a.beside}
+	if err := a.join(ctx); err != nil {
+		return err
+	}
+	back := &backend{store: a.disk, engine: executions{a.engine, a.cluster, a.handed}, judges: a.judges, shadow: a.beside}
 	if err := a.show(health, back); err != nil {
 		return err
 	}
-	(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(a.engine.Handle)
-	a.outside.register(a.engine)
+	for _, r := range a.registrars() {
+		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(r)
+		a.outside.register(r)
+	}
 	to := &sinks{config: c, mqtt: a.client, keeper: a.up, engine: a.engine, invoked: a.events.invoked}
 	if err := a.events.handle(to); err != nil {
 		return err
@@ -212,7 +221,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
 		func(ctx context.Context) error { return sweep(ctx, a.disk, a.config.Evidence.Keep, a.log) },
 	} {
 		g.Go(func() error { return part(ctx) })

@@ -40,7 +40,7 @@ func openOutside(c Config) (*outside, error) {
 }
 
 // register gives HTTP tasks a lane, and each command one of its own.
-func (o *outside) register(e *workflow.Engine) {
+func (o *outside) register(e registrar) {
 	e.Handle(httpInvoke, requests, func(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
 		return o.http.Invoke(ctx, t.Key, t.Input)
 	})

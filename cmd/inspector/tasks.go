@@ -44,16 +44,15 @@ type tasks struct {
 	page     string // address of the page, for people who read a message
 }
 
-// register gives each resource its lane, so that none waits for another, by
-// the engine's Handle.
-func (t *tasks) register(handle func(resource string, concurrency int, h workflow.Handler)) {
-	handle(publishAlert, 8, t.publish(notify.KindAlert))
-	handle(publishResult, 8, t.publish(notify.KindResult))
-	handle(quarantine, 4, t.quarantine)
-	handle(review, 4, t.review)
-	handle(closeBoard, 4, t.close)
-	handle(putObject, 4, t.put)
-	handle(sendMessage, 4, t.send)
+// register gives each resource its lane, so that none waits for another.
+func (t *tasks) register(e registrar) {
+	e.Handle(publishAlert, 8, t.publish(notify.KindAlert))
+	e.Handle(publishResult, 8, t.publish(notify.KindResult))
+	e.Handle(quarantine, 4, t.quarantine)
+	e.Handle(review, 4, t.review)
+	e.Handle(closeBoard, 4, t.close)
+	e.Handle(putObject, 4, t.put)
+	e.Handle(sendMessage, 4, t.send)
 }
 
 // A malformedError is an input that no retry makes right.

@@ -112,7 +112,7 @@ func openEngine(ctx context.Context, c Config, disk *store.Store, log *slog.Logg
 // begin makes the first transitions of what follows a verdict: the
 // inspection's execution, and who is told of it by rules.
 func (a *works) begin(i inspector.Inspection) ([]workflow.Transition, error) {
-	all, err := begin(a.engine, a.machine, a.config, a.topics, i)
+	all, err := begin(a.preparer(), a.machine, a.config, a.topics, i)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (a *works) begin(i inspector.Inspection) ([]workflow.Transition, error) {
 
 // begin makes the first transitions of an inspection's execution; machine is
 // the hash of the shipped definition.
-func begin(e *workflow.Engine, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
+func begin(e preparer, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
 	evidence := map[string]string{}
 	for _, b := range i.Evidence {
 		evidence[b.Kind] = "evidence:" + b.Path
@@ -145,7 +145,7 @@ const lineAlias = "line"
 
 // prepare begins an execution on the first machine on which it can: a board
 // begins on the shipped definition rather than not at all.
-func prepare(e *workflow.Engine, machines []string, id string, input json.RawMessage) (begun []workflow.Transition, err error) {
+func prepare(e preparer, machines []string, id string, input json.RawMessage) (begun []workflow.Transition, err error) {
 	for _, m := range machines {
 		if begun, err = e.Prepare(m, id, input, time.Now().UTC()); err == nil {
 			break

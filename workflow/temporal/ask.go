@@ -192,6 +192,13 @@ func (c *Client) Wait(ctx context.Context, id string) (engine.Description, error
 	return c.Describe(ctx, id) // how it failed, if it did
 }
 
+// ExecutionOf gives the ID of the execution that a task token names; empty if
+// it is none.
+func ExecutionOf(token string) string {
+	id, _, _ := splitToken(token)
+	return id
+}
+
 // splitToken gives the execution and the command that a token names.
 func splitToken(token string) (id string, command int64, ok bool) {
 	i := strings.LastIndexByte(token, '.')

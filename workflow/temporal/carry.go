@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// A run whose history has grown so much starts no more tasks until those
-	// in flight have ended: then it continues as a new one. Temporal ends a
-	// run at 51,200 events or 50 MB.
+	// A run should go on as a new one when the cluster suggests it, after some
+	// 4,000 events. One that has grown so much starts no more tasks until those
+	// in flight have ended: Temporal ends a run at 51,200 events or 50 MB.
 	manyEvents = 20_000
 	manyBytes  = 20 << 20
 	// maxCarried is what Temporal takes as input of a run, less some room.
@@ -32,11 +32,17 @@ func (r *run) heavy() bool {
 	return i.GetCurrentHistoryLength() > manyEvents || i.GetCurrentHistorySize() > manyBytes
 }
 
+// resting reports whether a task is better left to the next run: because this
+// one should end and no other task is in flight, or because it must.
+func (r *run) resting() bool {
+	return r.tasks == 0 && workflow.GetInfo(r.ctx).GetContinueAsNewSuggested() || r.heavy()
+}
+
 // mayContinue reports whether the execution should go on in a new run, with an
 // empty history, and nothing would be lost on the way: no task is in flight
 // and every signal is read. Timers and tokens are taken along.
 func (r *run) mayContinue() bool {
-	if r.ended() || r.tasks > 0 || !workflow.GetInfo(r.ctx).GetContinueAsNewSuggested() && !r.heavy() {
+	if r.ended() || r.tasks > 0 || !r.resting() {
 		return false
 	}
 	for _, s := range r.signals {

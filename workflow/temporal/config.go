@@ -44,7 +44,7 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("task_queue: %q: a name is required, without @ and /", c.TaskQueue))
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		errs = append(errs, errors.New("cert_file and key_file belong together: give both or neither"))
+		errs = append(errs, errors.New("key_file: cert_file and key_file belong together: give both or neither"))
 	}
 	return errors.Join(errs...)
 }

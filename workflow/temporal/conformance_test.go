@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"inspector/workflow/asl"
@@ -93,6 +94,7 @@ func newEnvironment(t testing.TB) *environment {
 	suite.SetLogger(silent{})
 	e := &environment{suite.NewTestWorkflowEnvironment(), t}
 	e.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: testID, TaskQueue: "inspector"})
+	e.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: slowest})
 	e.RegisterWorkflowWithOptions(Execute, workflow.RegisterOptions{Name: Type})
 	return e
 }

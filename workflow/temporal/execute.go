@@ -137,7 +137,7 @@ func (r *run) carryOut(c asl.Command) {
 	switch {
 	case c.Kind == asl.Cancel:
 		r.withdraw(c.ID)
-	case c.Kind == asl.RunTask && r.heavy():
+	case c.Kind == asl.RunTask && r.resting():
 		r.waiting = append(r.waiting, c)
 	case c.Kind == asl.RunTask:
 		r.do(c, r.task)

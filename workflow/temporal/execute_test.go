@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +26,17 @@ import (
 type stage struct {
 	*environment
 	definition string
-	keys       []string
-	queues     []string
+
+	mu     sync.Mutex
+	keys   []string
+	queues []string
+}
+
+// did gives the keys of the deeds, in their order.
+func (s *stage) did() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.keys)
 }
 
 func newStage(t *testing.T, definition string, h func(n int, task engine.Task) (json.RawMessage, error)) *stage {
@@ -37,9 +47,12 @@ func newStage(t *testing.T, definition string, h func(n int, task engine.Task) (
 	}
 	s := &stage{environment: newEnvironment(t), definition: definition}
 	s.handle(m, func(ctx context.Context, task engine.Task) (json.RawMessage, error) {
+		s.mu.Lock()
 		s.keys = append(s.keys, task.Key)
 		s.queues = append(s.queues, activity.GetInfo(ctx).TaskQueue)
-		return h(len(s.keys), task)
+		n := len(s.keys)
+		s.mu.Unlock()
+		return h(n, task)
 	})
 	return s
 }
@@ -310,13 +323,44 @@ func TestContinuation(t *testing.T) {
 	}
 }
 
-// While a task is in flight nothing is continued.
+// While a task is in flight nothing is continued, and others begin; the first
+// that would begin alone is left to the next run.
 func TestContinuationWaitsForTasks(t *testing.T) {
-	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"B"},"B":{"Type":"Wait","Seconds":10,"End":true}}}`, works)
-	s.SetContinueAsNewSuggested(true)
+	c := make(chan struct{})
+	s := newStage(t, `{"StartAt":"P","States":{"P":{"Type":"Parallel","Next":"D","Branches":[
+		{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"B"},"B":{"Type":"Task","Resource":"local:b","End":true}}},
+		{"StartAt":"C","States":{"C":{"Type":"Task","Resource":"local:c","End":true}}}]},"D":{"Type":"Task","Resource":"local:d","End":true}}}`,
+		func(_ int, task engine.Task) (json.RawMessage, error) {
+			switch task.State {
+			case "B":
+				close(c)
+			case "C":
+				<-c
+			}
+			return nil, nil
+		})
+	s.SetOnActivityCompletedListener(func(info *activity.Info, _ converter.EncodedValue, _ error) {
+		if info.ActivityType.Name == "local:a" {
+			s.SetContinueAsNewSuggested(true)
+		}
+	})
 	s.run(Start{})
-	if in := s.continued(); len(s.keys) != 1 {
-		t.Errorf("did %q before it went on with %d bytes", s.keys, len(in.Journal))
+	in := s.continued()
+	events, err := unpack(in.Journal)
+	if err != nil || len(events) != 4 || len(s.did()) != 3 {
+		t.Errorf("did %q and carries %d events, %v; want A, B and C done and D left", s.did(), len(events), err)
+	}
+}
+
+// A run near Temporal's limits begins no more tasks at all.
+func TestHeavyRunsComeToARest(t *testing.T) {
+	s := newStage(t, `{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
+		{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:a","Next":"B"},"B":{"Type":"Task","Resource":"local:b","End":true}}},
+		{"StartAt":"C","States":{"C":{"Type":"Task","Resource":"local:c","Next":"D"},"D":{"Type":"Task","Resource":"local:d","End":true}}}]}}}`, works)
+	s.SetOnActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { s.SetCurrentHistoryLength(manyEvents + 1) })
+	s.run(Start{})
+	if in := s.continued(); len(s.did()) != 2 || len(in.Journal) == 0 {
+		t.Errorf("did %q, want A and C only", s.did())
 	}
 }
 

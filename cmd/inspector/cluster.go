@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"inspector/workflow"
+	"inspector/workflow/asl"
+	"inspector/workflow/temporal"
+)
+
+// A registrar learns who does the work of a resource: an engine, or a worker of
+// a cluster.
+type registrar interface {
+	Handle(resource string, concurrency int, h workflow.Handler)
+}
+
+// onlyHere are the resources that touch what only this device has: its disk,
+// its programs and, if it is embedded, its broker.
+func onlyHere(c Config, o *outside) []string {
+	local := []string{quarantine, review, closeBoard, putObject} // evidence is forwarded from the disk
+	if c.MQTT.Broker == "embedded" {
+		local = append(local, publishResult, publishAlert)
+	}
+	if c.Upstream.Kind == "folder" {
+		local = append(local, sendMessage)
+	}
+	for name := range o.commands {
+		local = append(local, commandPrefix+name)
+	}
+	slices.Sort(local)
+	return local
+}
+
+// join makes the client of the cluster, if one is configured, and the worker
+// that this device is in it. Nothing is connected yet. Executions that were
+// handed over are asked for there as long as the configuration says where.
+func (a *works) join(ctx context.Context) (err error) {
+	if a.config.Workflow.Engine != engineTemporal {
+		return nil
+	}
+	if a.cluster, err = temporal.New(a.config.cluster(onlyHere(a.config, a.outside)), a.log); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() error { a.cluster.Close(); return nil })
+	a.worker = a.cluster.NewWorker()
+	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
+	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
+	return err
+}
+
+// registrars are all that do the work of tasks.
+func (a *works) registrars() []registrar {
+	if a.worker == nil {
+		return []registrar{a.engine}
+	}
+	return []registrar{a.engine, a.worker}
+}
+
+// work does what the cluster asks of this device, until ctx ends.
+func (a *works) work(ctx context.Context) error {
+	if a.worker == nil {
+		return nil
+	}
+	return a.worker.Run(ctx)
+}
+
+// A preparer makes the first transitions of an execution.
+type preparer interface {
+	Prepare(machine, id string, input json.RawMessage, at time.Time) ([]workflow.Transition, error)
+}
+
+func (a *works) preparer() preparer {
+	if a.cluster == nil {
+		return a.engine
+	}
+	return handing{a.engine, a.handed}
+}
+
+// handing begins executions that hand over others to the cluster.
+type handing struct {
+	engine *workflow.Engine
+	handed string
+}
+
+func (h handing) Prepare(machine, id string, input json.RawMessage, at time.Time) ([]workflow.Transition, error) {
+	here, err := h.engine.Prepare(machine, id, input, at) // which definition a name and its aliases mean now
+	if err != nil {
+		return nil, err
+	}
+	in, err := json.Marshal(temporal.Handing{Machine: here[0].Execution.Machine, Input: input})
+	if err != nil {
+		return nil, err
+	}
+	return h.engine.Prepare(h.handed, id, in, at)
+}
+
+// executions are those of the engine, and those that it handed over to the
+// cluster.
+type executions struct {
+	*workflow.Engine
+	cluster *temporal.Client // nil: none
+	handed  string           // hash of the machine that hands over
+}
+
+// askIn bounds how long the cluster may take to answer.
+const askIn = 10 * time.Second
+
+// at gives the cluster if it has the execution, and nil if the engine has.
+func (x executions) at(ctx context.Context, id string) (*temporal.Client, workflow.Description, error) {
+	d, err := x.Engine.Describe(ctx, id)
+	if err != nil || x.cluster == nil || d.Machine != x.handed || d.Status != asl.StatusSucceeded {
+		return nil, d, err
+	}
+	return x.cluster, d, nil
+}
+
+// Describe gives the execution, wherever it is.
+func (x executions) Describe(ctx context.Context, id string) (workflow.Description, error) {
+	c, d, err := x.at(ctx, id)
+	if err != nil || c == nil {
+		return d, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	return c.Describe(ctx, id)
+}
+
+// History gives the execution's history, wherever it is.
+func (x executions) History(ctx context.Context, id string) ([]asl.HistoryEvent, error) {
+	c, _, err := x.at(ctx, id)
+	if err != nil || c == nil {
+		return x.Engine.History(ctx, id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	return c.History(ctx, id)
+}
+
+// Redrive frees what is parked, wherever it is.
+func (x executions) Redrive(ctx context.Context, id string) error {
+	c, _, err := x.at(ctx, id)
+	if err != nil || c == nil {
+		return x.Engine.Redrive(ctx, id)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	return c.Redrive(ctx, id)
+}
+
+// Token gives the task token of the state that waits for an answer, wherever
+// the execution is.
+func (x executions) Token(ctx context.Context, id, state string) (string, error) {
+	c, _, err := x.at(ctx, id)
+	if err != nil || c == nil {
+		return x.Engine.Token(ctx, id, state)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	return c.Token(ctx, id, state)
+}
+
+// SendTaskSuccess answers a task token, wherever its execution is.
+func (x executions) SendTaskSuccess(ctx context.Context, token string, output json.RawMessage) error {
+	c, _, err := x.at(ctx, temporal.ExecutionOf(token))
+	if err != nil || c == nil {
+		return x.Engine.SendTaskSuccess(ctx, token, output)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	return c.SendTaskSuccess(ctx, token, output)
+}
