@@ -103,6 +103,11 @@ type executions interface {
 	History(ctx context.Context, id string) ([]Event, error)
 }
 
+// graphs draws the runs of the workflow.
+type graphs interface {
+	Graph(ctx context.Context, id string) ([]byte, error) // how far the execution has come, as SVG
+}
+
 // Options are what a Server needs. All but the first block must be given; their methods are called from many goroutines at once.
 type Options struct {
 	Listen  string           // host:port; port 0 lets the system choose
@@ -116,6 +121,7 @@ type Options struct {
 	Line       line
 	Desk       desk
 	Executions executions
+	Graphs     graphs
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows

@@ -169,7 +169,7 @@ func (a *works) show(health *health, back *backend) error {
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Registry: back, Recipes: back, Shadows: back, Log: a.log,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, Registry: back, Recipes: back, Shadows: back, Log: a.log,
 	})
 	address, err := a.page.Listen()
 	if err == nil {

@@ -20,6 +20,7 @@ type workflowVerb struct {
 // help. Each has a file of its own: workflow_NAME.go.
 func workflowVerbs() []workflowVerb {
 	return []workflowVerb{ // one line a command
+		{"graph", "[flags] [FILE]", "Draws a definition as SVG; without FILE the shipped one. With --execution it shows how far an execution of the running appliance has come.", graphCommand},
 	}
 }
 
