@@ -21,6 +21,7 @@ type workflowVerb struct {
 func workflowVerbs() []workflowVerb {
 	return []workflowVerb{ // one line a command
 		{"graph", "[flags] [FILE]", "Draws a definition as SVG; without FILE the shipped one. With --execution it shows how far an execution of the running appliance has come.", graphCommand},
+		{"export", "--aws [flags] [FILE]", "Writes a definition as AWS Step Functions accepts it; without FILE the shipped one. Handlers become Lambda functions. What must exist there is told on standard error.", exportCommand},
 	}
 }
 
