@@ -293,6 +293,13 @@ func (b *backend) History(ctx context.Context, id string) ([]Event, error) {
 	return []Event{{N: 1, Kind: "started", At: x.Started, Input: json.RawMessage(`{"id":"` + id + `"}`)}}, nil
 }
 
+func (b *backend) Graph(ctx context.Context, id string) ([]byte, error) {
+	if _, err := b.Execution(ctx, id); err != nil {
+		return nil, err
+	}
+	return []byte(`<svg xmlns="http://www.w3.org/2000/svg" width="300" height="200"><style>rect{fill:green}</style><rect width="300" height="200"/></svg>`), nil
+}
+
 // site is a running server and its backend.
 type site struct {
 	*backend
@@ -304,7 +311,7 @@ type site struct {
 func start(t *testing.T, change func(*Options)) site {
 	t.Helper()
 	b, logged := newBackend(), &safeBuffer{}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
 	if change != nil {
 		change(&o)
 	}

@@ -180,7 +180,7 @@ func TestPageKnowsThatItIsOld(t *testing.T) {
 	b := newBackend()
 	life, stop := context.WithCancel(t.Context())
 	s := site{backend: b, log: &safeBuffer{}}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: discard()}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: discard()}
 	b.server = New(o)
 	addr, err := b.server.Listen()
 	if err != nil {
@@ -232,4 +232,54 @@ func loaded(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+func TestPageShowsExecutions(t *testing.T) {
+	s := start(t, nil)
+	ctx := browser(t)
+	judgeOne(t, s, pcb(t, true, 1), "PCB-1")
+	judgeOne(t, s, pcb(t, false, 1), "PCB-2")
+	s.mu.Lock()
+	s.parked = true
+	s.mu.Unlock()
+	do(t, ctx, chromedp.Navigate(s.url))
+	until(t, ctx, `document.querySelectorAll('#rows tr').length === 2`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(`#runs-open`)))
+	until(t, ctx, `document.getElementById('runs').open && document.querySelectorAll('#run-rows tr').length === 2`)
+	until(t, ctx, `document.querySelector('#run-rows .pill').textContent === 'parked' && document.querySelector('#run-rows .note').textContent === 'the bucket does not exist'`)
+	shoot(t, ctx, "executions")
+	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-rows tr:nth-child(2) button`)))
+	until(t, ctx, `document.getElementById('run-graph').naturalWidth === 300 && document.querySelectorAll('#run-events tr').length === 1`)
+	until(t, ctx, `!document.getElementById('run-redrive').hidden && document.getElementById('run-stop').hidden`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
+	until(t, ctx, `document.querySelector('#run-state .pill').textContent === 'in progress' && document.getElementById('run-redrive').hidden`)
+	view(t, ctx, 390, 844, "dark")
+	until(t, ctx, `document.documentElement.scrollWidth <= 390 && document.getElementById('runs').getBoundingClientRect().right <= 390`)
+	shoot(t, ctx, "execution-phone")
+	view(t, ctx, 1280, 800, "light")
+	do(t, ctx, chromedp.Click(chromedp.CSS(`#runs-back`)))
+	until(t, ctx, `document.querySelectorAll('#run-rows tr').length === 2 && document.getElementById('run').hidden`)
+	for choice, rows := range map[string]int{"parked": 0, "waiting": 1, "SUCCEEDED": 1, "FAILED": 0} {
+		do(t, ctx, chromedp.SetValue(chromedp.CSS(`#runs-filter`), choice))
+		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.getElementById('runs-filter').dispatchEvent(new Event('change'))`)); err != nil {
+			t.Fatal(err)
+		}
+		until(t, ctx, fmt.Sprintf(`document.querySelectorAll('#run-rows tr').length === %d && document.getElementById('no-runs').textContent !== 'Loading'`, rows))
+	}
+	if s.redrive != 1 {
+		t.Errorf("redriven %d times", s.redrive)
+	}
+}
+
+// A picture of an execution stands alone, and can do nothing.
+func TestGraphIsAPicture(t *testing.T) {
+	s := start(t, nil)
+	judgeOne(t, s, pcb(t, true, 1), "PCB-1")
+	code, h, body := s.ask(t, "GET", "/api/v1/executions/aoi_1-5eed0001-1/graph.svg", "")
+	if code != http.StatusOK || h.Get("Content-Type") != "image/svg+xml" || !strings.HasPrefix(body, "<svg") {
+		t.Errorf("%d %s %.40s", code, h.Get("Content-Type"), body)
+	}
+	if csp := h.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "sandbox") || strings.Contains(csp, "script-src") {
+		t.Errorf("it may do: %s", csp)
+	}
 }

@@ -1,6 +1,10 @@
 package web
 
-import "github.com/gin-gonic/gin"
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+)
 
 func (s *Server) getExecutions(c *gin.Context) {
 	q, err := parseExecutions(c.Request.URL.Query())
@@ -28,6 +32,19 @@ func (s *Server) getExecution(c *gin.Context) {
 func (s *Server) getHistory(c *gin.Context) {
 	events, err := s.opt.Executions.History(c.Request.Context(), c.Param("id"))
 	s.answer(c, gin.H{"events": list(events)}, err)
+}
+
+// getGraph draws the execution. The picture brings its own colours, and may
+// do nothing else.
+func (s *Server) getGraph(c *gin.Context) {
+	svg, err := s.opt.Graphs.Graph(c.Request.Context(), c.Param("id"))
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	c.Header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox")
+	c.Header("Cache-Control", "no-store")
+	c.Data(http.StatusOK, "image/svg+xml", svg)
 }
 
 // postRedrive lets a parked or failed execution go on.

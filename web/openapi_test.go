@@ -62,9 +62,11 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 	openapi3filter.RegisterBodyDecoder("image/jpeg", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("image/png", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("image/svg+xml", openapi3filter.FileBodyDecoder)
 	t.Cleanup(func() {
 		openapi3filter.UnregisterBodyDecoder("image/jpeg")
 		openapi3filter.UnregisterBodyDecoder("image/png")
+		openapi3filter.UnregisterBodyDecoder("image/svg+xml")
 	})
 
 	asked := map[string]bool{}
@@ -108,6 +110,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", run, "", "", 200},
 		{"GET", run + "/history", "", "", 200},
 		{"GET", "/executions/nobody/history", "", "", 404},
+		{"GET", run + "/graph.svg", "", "", 200},
+		{"GET", "/executions/nobody/graph.svg", "", "", 404},
 		{"POST", run + "/redrive", "", "", 200},
 		{"POST", run + "/redrive", "", "", 409},
 		{"POST", id + "/disposition", "application/json", `{"decision":"keep","by":"Ana"}`, 400},

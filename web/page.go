@@ -11,7 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-//go:embed page/index.html page/app.css page/app.js page/icon.svg openapi.yaml
+//go:embed page/index.html page/app.css page/app.js page/executions.js page/icon.svg openapi.yaml
 var files embed.FS
 
 // asset serves one embedded file; browsers ask each time whether it changed.
@@ -36,7 +36,7 @@ func mediaType(name string) string {
 		return "text/html; charset=utf-8"
 	case "page/app.css":
 		return "text/css; charset=utf-8"
-	case "page/app.js":
+	case "page/app.js", "page/executions.js":
 		return "text/javascript; charset=utf-8"
 	case "page/icon.svg":
 		return "image/svg+xml"

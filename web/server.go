@@ -105,7 +105,7 @@ func (s *Server) handler() *gin.Engine {
 		s.fail(c, bad(http.StatusMethodNotAllowed, "see GET /api/v1/openapi.yaml for what there is", "%s is not for %s", c.Request.Method, c.Request.URL.Path))
 	})
 	for path, name := range map[string]string{
-		"/": "page/index.html", "/app.css": "page/app.css", "/app.js": "page/app.js", "/icon.svg": "page/icon.svg",
+		"/": "page/index.html", "/app.css": "page/app.css", "/app.js": "page/app.js", "/executions.js": "page/executions.js", "/icon.svg": "page/icon.svg",
 	} {
 		r.GET(path, s.asset(name))
 	}
@@ -129,6 +129,7 @@ func (s *Server) handler() *gin.Engine {
 	v1.GET("/executions", s.getExecutions)
 	v1.GET("/executions/:id", s.getExecution)
 	v1.GET("/executions/:id/history", s.getHistory)
+	v1.GET("/executions/:id/graph.svg", s.getGraph)
 	v1.POST("/executions/:id/redrive", s.postRedrive)
 	v1.POST("/states/:action", s.postAction)
 	v1.GET("/models", s.getModels)

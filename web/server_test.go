@@ -41,7 +41,7 @@ func run(t *testing.T, o Options) (site, func() error) {
 	t.Helper()
 	b := newBackend()
 	o.Listen, o.Log = "127.0.0.1:0", discard()
-	o.Status, o.Archive, o.Line, o.Desk, o.Executions = b, b, b, b, b
+	o.Status, o.Archive, o.Line, o.Desk, o.Executions, o.Graphs = b, b, b, b, b, b
 	b.server = New(o)
 	addr, err := b.server.Listen()
 	if err != nil {

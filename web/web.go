@@ -123,6 +123,11 @@ type executions interface {
 	History(ctx context.Context, id string) ([]Event, error)
 }
 
+// graphs draws the runs of the workflow.
+type graphs interface {
+	Graph(ctx context.Context, id string) ([]byte, error) // how far the execution has come, as SVG
+}
+
 // Options are what a Server needs. All but the first block must be given; their methods are called from many goroutines at once.
 type Options struct {
 	Listen  string           // host:port; port 0 lets the system choose
@@ -137,6 +142,7 @@ type Options struct {
 	Desk       desk
 	Executions executions
 	States     states
+	Graphs     graphs
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows

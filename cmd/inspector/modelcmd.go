@@ -125,21 +125,32 @@ func (o *order) aim(text string, bare bool) error {
 // errStopped says that nobody answers at the address.
 var errStopped = errors.New("no appliance answers")
 
-// ask sends one request to the running appliance; errStopped if there is none.
+// ask sends one request to the running appliance, and decodes its answer;
+// errStopped if there is none.
 func (o order) ask(ctx context.Context, method, path string, body, answer any) error {
-	token, err := readSecret(o.config.Web.TokenFile)
+	text, err := o.fetch(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	return json.Unmarshal(text, answer)
+}
+
+// fetch sends one request to the running appliance, and gives the bytes of its
+// answer; errStopped if there is none.
+func (o order) fetch(ctx context.Context, method, path string, body any) ([]byte, error) {
+	token, err := readSecret(o.config.Web.TokenFile)
+	if err != nil {
+		return nil, err
 	}
 	var text []byte
 	if body != nil {
 		if text, err = json.Marshal(body); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	r, err := http.NewRequestWithContext(ctx, method, o.address+"/api/v1"+path, bytes.NewReader(text))
 	if err != nil {
-		return exit{2, fmt.Errorf("--address: %q is not an address: %w", o.address, err)}
+		return nil, exit{2, fmt.Errorf("--address: %q is not an address: %w", o.address, err)}
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Close = true
@@ -149,26 +160,26 @@ func (o order) ask(ctx context.Context, method, path string, body, answer any) e
 	got, err := http.DefaultClient.Do(r)
 	var dial *net.OpError
 	if errors.As(err, &dial) && dial.Op == "dial" {
-		return fmt.Errorf("%w at %s: %w", errStopped, o.address, err)
+		return nil, fmt.Errorf("%w at %s: %w", errStopped, o.address, err)
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	defer got.Body.Close()
 	text, err = io.ReadAll(io.LimitReader(got.Body, 64<<20))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if got.StatusCode != http.StatusOK {
 		var p struct{ Code, Detail, Remedy string }
 		if err := json.Unmarshal(text, &p); err != nil || p.Detail == "" {
-			return fmt.Errorf("%s answers %s; is that an inspector?", o.address, got.Status)
+			return nil, fmt.Errorf("%s answers %s; is that an inspector?", o.address, got.Status)
 		}
 		if p.Code != "" {
-			return fmt.Errorf("%s: %s", p.Code, p.Detail)
+			return nil, fmt.Errorf("%s: %s", p.Code, p.Detail)
 		}
-		return fmt.Errorf("%s; %s", p.Detail, p.Remedy)
+		return nil, fmt.Errorf("%s; %s", p.Detail, p.Remedy)
 	}
-	return json.Unmarshal(text, answer)
+	return text, nil
 }
 
 // carryOut has the change made by the running appliance, or here if it is

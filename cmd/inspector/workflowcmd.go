@@ -39,6 +39,8 @@ func workflowVerbs() []workflowVerb {
 		{"pause", "NAME | --all", "Keeps a machine's work from being begun until resume; new executions are accepted and wait.", workflowHold("pause", "Pause")},
 		{"drain", "NAME | --all", "Lets what runs finish, and keeps what begins from now on waiting until resume.", workflowHold("drain", "Drain")},
 		{"resume", "NAME | --all", "Ends pause and drain.", workflowHold("resume", "Resume")},
+		{"graph", "[flags] [FILE]", "Draws a definition as SVG; without FILE the shipped one. With --execution it shows how far an execution of the running appliance has come.", graphCommand},
+		{"export", "--aws [flags] [FILE]", "Writes a definition as AWS Step Functions accepts it; without FILE the shipped one. Handlers become Lambda functions. What must exist there is told on standard error.", exportCommand},
 	}
 }
 

@@ -1,5 +1,5 @@
 // The page: one event stream, no polling. Data is put in with textContent only.
-const $ = id => document.getElementById(id);
+export const $ = id => document.getElementById(id);
 const words = { pass: 'Pass', fail: 'Fail', unsure: 'Unsure' };
 const known = v => (v in words ? v : 'unsure'); // what we cannot read is not a pass
 const maxRows = 200;
@@ -9,8 +9,8 @@ let seen = new Map(); // by frame number, of this start of the appliance only
 let status = null, older = '', current = null, shown = null, open = null;
 
 // set changes the text only if it differs, so that screen readers stay calm.
-function set(node, text) { if (node.textContent !== String(text)) node.textContent = text; }
-function el(tag, cls, text) {
+export function set(node, text) { if (node.textContent !== String(text)) node.textContent = text; }
+export function el(tag, cls, text) {
   const n = document.createElement(tag);
   if (cls) n.className = cls;
   if (text !== undefined) n.textContent = text;
@@ -24,7 +24,7 @@ function svg(tag, attributes) {
 function icon(name) { const s = svg('svg', { 'aria-hidden': 'true' }); s.append(svg('use', { href: '#i-' + name })); return s; }
 const row = id => Number(id.slice(id.lastIndexOf('-') + 1)); // order by row, never by time
 const label = r => r.serial || '#' + row(r.id);
-const clock = t => new Date(t).toLocaleTimeString([], { hour12: false });
+export const clock = t => new Date(t).toLocaleTimeString([], { hour12: false });
 const worst = r => r.defects.reduce((w, d) => (!w || d.score > w.score ? d : w), null);
 function span(seconds) {
   if (seconds < 1) return '–';
@@ -189,6 +189,7 @@ async function list(before) {
 function board(r) {
   const v = known(r.verdict), d = $('board');
   open = r.id;
+  d.dataset.id = r.id;
   d.className = v;
   $('board-icon').setAttribute('href', '#i-' + v);
   set($('board-title'), `${words[v]} · ${label(r)}`);
