@@ -152,7 +152,6 @@ func TestWarnings(t *testing.T) {
 		{`{"StartAt":"A","States":{"A":{"Type":"Succeed"},"A":{"Type":"Fail"}}}`, "DUPLICATE_FIELD /States/A"},
 		{`{"StartAt":"A","States":{"A":{"Type":"Succeed"},"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"}}}`, "MISSING_TRANSITION_TARGET /States/B MISSING_TRANSITION_TARGET /States/C"},
 		{inMachine(`{"Type":"Parallel","Next":"Z","Branches":[{"StartAt":"B","States":{"B":{"Type":"Pass","Next":"C"},"C":{"Type":"Pass","Next":"B"}}}]}`), "MISSING_END_STATE /States/A/Branches[0]/States"},
-		{inMachine(`{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.result %}","Next":"Z"}`), "UNSUPPORTED_JSONATA_EXPRESSION /States/A/Output"},
 		{inMachine(`{"Type":"Task","Resource":"r","Retry":[{"ErrorEquals":["States.TimeOut","State.ALL","States.Timeout"]}],"Next":"Z"}`), "UNKNOWN_ERROR_NAME /States/A/Retry[0]/ErrorEquals[0]"},
 		{inMachine(`{"Type":"Pass","Result":"$9.99","Parameters":{"price":"$5"},"Next":"Z"}`), ""},
 	} {

@@ -22,13 +22,8 @@ func (v *validator) jsonata(n *node, s site) {
 	}
 	there := map[string]bool{"": true, "input": true, "context": true, "result": s.result, "errorOutput": s.failure}
 	for _, name := range slices.Sorted(maps.Keys(uses.states)) {
-		message := fmt.Sprintf("Reference to '$states.%s' is not supported here.", name)
-		switch {
-		case there[name]:
-		case name == "result": // AWS takes it; it gives nothing
-			v.warn(n, codeTopLevel, message).Hint = "there are " + statesFields(there)
-		default:
-			v.fault(n, codeTopLevel, message).Hint = "there are " + statesFields(there)
+		if !there[name] {
+			v.fault(n, codeTopLevel, fmt.Sprintf("Reference to '$states.%s' is not supported here.", name)).Hint = "there are " + statesFields(there)
 		}
 	}
 }
