@@ -4,14 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/recolabs/gnata"
+
+	"inspector/workflow/asl/asltest"
 )
 
-// TestJSONataSuite runs the official cases of JSONata 2.0.6.
-func TestJSONataSuite(t *testing.T) {
+// TestConformanceJSONata runs the official cases of JSONata 2.0.6.
+func TestConformanceJSONata(t *testing.T) {
 	var cases []struct {
 		Expr      string
 		Group     string
@@ -53,6 +56,8 @@ func TestJSONataSuite(t *testing.T) {
 		want, _ := decode(c.Result)
 		ok := false
 		switch {
+		case strings.Contains(c.Expr, "$eval("): // not there, as on AWS
+			ok = code != nil && code.code == "T1006"
 		case c.Code != "":
 			ok = code != nil && code.code == c.Code
 		case c.Result == nil && !c.Undefined:
@@ -68,8 +73,5 @@ func TestJSONataSuite(t *testing.T) {
 		}
 		t.Logf("%d %s/%s: %s\n  have %s %v\n  want %s %s", i, c.Group, c.Name, c.Expr, encode(have), err, c.Result, c.Code)
 	}
-	t.Logf("%d of %d", passed, len(cases))
-	if passed < 954 {
-		t.Errorf("%d of %d cases pass, want 954", passed, len(cases))
-	}
+	asltest.Report(t, asltest.Score{Corpus: "jsonata 2.0.6", Level: "value, code", Passed: passed, Total: len(cases), Floor: 99.6})
 }

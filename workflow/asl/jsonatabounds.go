@@ -58,7 +58,7 @@ func (m *meter) value(v any) error {
 		m.spent = errQueryMemory
 		return m.spent
 	}
-	if err := m.step((maxQueryNodes - left) / 8); err != nil {
+	if err := m.step((maxQueryNodes - left) / 2); err != nil {
 		return err
 	}
 	switch v := v.(type) {

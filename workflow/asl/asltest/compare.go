@@ -39,6 +39,9 @@ func sameText(recorded any, have string) bool {
 	if !masked(want) {
 		return want == have
 	}
+	if slices.Contains(placeholders, want) {
+		return true
+	}
 	parts := maskedText.Split(want, -1)
 	for i, p := range parts {
 		parts[i] = regexp.QuoteMeta(p)
@@ -65,7 +68,10 @@ func Event(kind, name string) string {
 
 // masked reports whether the recording hides a part of the text: <uuid>,
 // <arn…>.
-func masked(s string) bool { return maskedText.MatchString(s) }
+func masked(s string) bool { return maskedText.MatchString(s) || slices.Contains(placeholders, s) }
+
+// placeholders stand for a whole text.
+var placeholders = []string{"date", "timestamp", "snf_role_arn"}
 
 var maskedText = regexp.MustCompile(`<[A-Za-z][^<>]*>`)
 
@@ -75,6 +81,9 @@ func alike(want, have any, at string, wildcards []string) bool {
 	}
 	switch want := want.(type) {
 	case string:
+		if strings.HasSuffix(want, "EventDetails.output") {
+			return true // hidden whatever it was
+		}
 		if masked(want) {
 			_, ok := have.(string)
 			return ok
