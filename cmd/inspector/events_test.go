@@ -327,11 +327,15 @@ targets:
 // Every change of an execution's status is told, those of deliveries are not.
 func TestStatusChangesAreTold(t *testing.T) {
 	f := newEventful(t)
-	f.write("rules/all.yaml", "pattern: '{\"source\": [\"aws.states\"]}'\ntargets: {tell: {mqtt: {topic: told/states}, input_path: $.detail}}\n")
+	f.write("rules/all.yaml", "pattern: '{\"source\": [\"aws.states\", \"inspector\"]}'\ntargets: {tell: {mqtt: {topic: told/states}, input_path: $.detail}}\n")
 	f.start()
 	hash, err := f.engine.Deploy(t.Context(), []byte(`{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"test:fail","End":true}}}`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	f.tell(f.fails("b1")) // what delivers it is an execution, too
+	if told := within(t, f.heard); !strings.Contains(told, `"inspection":"b1"`) {
+		t.Fatalf("told %s", told)
 	}
 	if err := f.engine.Start(t.Context(), hash, "x", json.RawMessage(`{"a":1}`)); err != nil {
 		t.Fatal(err)
