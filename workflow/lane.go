@@ -14,7 +14,8 @@ type lane struct {
 	engine      *Engine
 	name        string
 	concurrency int
-	handler     Handler // nil: timers
+	handler     Handler                           // nil: timers, or chore
+	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
 
 	mu      sync.Mutex

@@ -130,7 +130,7 @@ func (e *Engine) begunBefore(ctx context.Context, w Execution, input json.RawMes
 	if err != nil {
 		return begunExecution{}, err
 	}
-	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && (w.StateMachine != "" || x.Machine == w.Machine)
+	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && x.ParentToken == w.ParentToken && (w.StateMachine != "" || x.Machine == w.Machine)
 	if !same || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
 		return begunExecution{x, false}, ErrExists
 	}
