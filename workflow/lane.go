@@ -93,15 +93,19 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 	}
 	l.read()
 	probe := l.troubled()
-	started := 0
+	started, behind := 0, len(due) == free+len(busy)
 	for _, w := range due {
-		if _, ok := busy[place{w.Execution, w.Command}]; !ok && started < free {
+		switch _, ok := busy[place{w.Execution, w.Command}]; {
+		case ok:
+		case started == free: // what was busy is recorded meanwhile, and made room in what was read
+			behind = true
+		default:
 			start(w, probe)
 			started++
 		}
 	}
 	switch {
-	case l.left(len(due) == free+len(busy)):
+	case l.left(behind):
 		return longestSleep // the end of one of them wakes the lane
 	case next.IsZero():
 		return longestSleep
