@@ -79,6 +79,7 @@ type Engine struct {
 	machines map[string]*asl.Machine // by hash
 	names    map[string]Machine      // nil: not read yet
 
+	made     time.Time  // with its monotonic reading
 	changing sync.Mutex // held by whoever changes a machine
 }
 
@@ -93,7 +94,7 @@ func New(journal Journal, log *slog.Logger, options Options) *Engine {
 	if options.Remedy == nil {
 		options.Remedy = func(string) string { return "register a handler, then redrive" }
 	}
-	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, machines: map[string]*asl.Machine{}}
+	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, made: time.Now(), machines: map[string]*asl.Machine{}}
 	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)
 	e.nest()
 	return e

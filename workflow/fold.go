@@ -198,7 +198,7 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 	if err != nil {
 		return err
 	}
-	event.At, event.Random = time.Now().UTC(), mathrand.Float64()
+	event.At, event.Random = e.now(), mathrand.Float64()
 	all, err := e.advance(f.m, f.x, Transition{Execution: f.w, N: f.n}, event)
 	if err != nil {
 		return err

@@ -87,7 +87,8 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 	}
 	// Work that was in flight before the journal was read is not started,
 	// even if it has ended since: what was read of it may be old.
-	due, next, err := l.engine.journal.Due(ctx, l.name, now, free+len(busy))
+	today := l.engine.now()
+	due, next, err := l.engine.journal.Due(ctx, l.name, today, free+len(busy))
 	if err != nil {
 		return l.unread(ctx, err)
 	}
@@ -110,7 +111,7 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 	case next.IsZero():
 		return longestSleep
 	}
-	if wait = next.Sub(now); wait <= 0 {
+	if wait = next.Sub(today); wait <= 0 {
 		wait = shortestSleep
 	}
 	return wait
