@@ -33,6 +33,9 @@ func (e *Engine) Prepare(ref, id string, input json.RawMessage, at time.Time) ([
 	if m == nil {
 		return nil, fmt.Errorf("prepare execution %q: definition %s: %w; deploy it first", id, w.Machine, ErrNotFound)
 	}
+	if now := e.now(); at.Before(now) {
+		at = now // the clock of events
+	}
 	w.ID, w.Started = id, at
 	return e.first(m, w, input)
 }
@@ -109,7 +112,7 @@ func (e *Engine) start(ctx context.Context, ref string, w Execution, input json.
 	if err != nil {
 		return x, err
 	}
-	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, time.Now().UTC()
+	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, e.now()
 	written, err := e.first(m, aim, input)
 	if err != nil {
 		return x, err
@@ -130,7 +133,7 @@ func (e *Engine) begunBefore(ctx context.Context, w Execution, input json.RawMes
 	if err != nil {
 		return begunExecution{}, err
 	}
-	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && (w.StateMachine != "" || x.Machine == w.Machine)
+	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && x.ParentToken == w.ParentToken && (w.StateMachine != "" || x.Machine == w.Machine)
 	if !same || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
 		return begunExecution{x, false}, ErrExists
 	}

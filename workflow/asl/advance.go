@@ -118,9 +118,9 @@ func (x *Execution) begin(m *Machine, e Event, input any) {
 
 func (x *Execution) succeeded(p *pending, result any) {
 	act := p.act
-	if act.state.token && p.role == roleTask { // handed over; the token's holder answers
+	if (act.state.token || act.state.sync) && p.role == roleTask { // handed over; the token's holder answers
 		x.release(p.command.ID)
-		x.emit(act.frame, act.taskEvent("Submitted", nil))
+		x.emit(act.frame, act.taskEvent("Submitted", &result))
 		return
 	}
 	x.close(act)
@@ -251,7 +251,7 @@ func (x *Execution) cancel(id int64) {
 	if i := slices.IndexFunc(x.issued, func(c Command) bool { return c.ID == id }); i >= 0 {
 		x.issued = slices.Delete(x.issued, i, i+1)
 	} else if id != x.current.Command {
-		x.issued = append(x.issued, Command{ID: id, Kind: Cancel, State: p.command.State})
+		x.issued = append(x.issued, Command{ID: id, Kind: Cancel, State: p.command.State, Resource: p.command.Resource, Input: p.awaited()})
 	}
 }
 

@@ -164,6 +164,7 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 
 func (c *checker) task(at string, o map[string]any, s *state) {
 	s.resource, s.token = strings.CutSuffix(c.needText(at, o, "Resource"), ".waitForTaskToken")
+	s.sync = strings.HasSuffix(s.resource, ".sync") || strings.HasSuffix(s.resource, ".sync:2")
 	s.timeout = c.delay(at, o, s.jsonata, "TimeoutSeconds", "TimeoutSecondsPath")
 	s.heartbeat = c.delay(at, o, s.jsonata, "HeartbeatSeconds", "HeartbeatSecondsPath")
 	for _, d := range []delay{s.timeout, s.heartbeat} {
