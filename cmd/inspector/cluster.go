@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -49,6 +51,22 @@ func (a *works) join(ctx context.Context) (err error) {
 	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
 	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
 	return err
+}
+
+// checkCluster asks the cluster whether it is well.
+func checkCluster(ctx context.Context, c Config) (string, error) {
+	k := c.cluster(nil)
+	client, err := temporal.New(k, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	if err := client.Check(ctx); err != nil {
+		return "", fmt.Errorf("%w; check workflow.temporal: boards wait on the disk until it answers", err)
+	}
+	return fmt.Sprintf("Temporal at %s answers, namespace %s", k.Address, k.Namespace), nil
 }
 
 // registrars are all that do the work of tasks.

@@ -14,6 +14,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -66,6 +67,10 @@ const memoStart = "inspector-start"
 func (c *Client) Check(ctx context.Context) error {
 	if _, err := c.sdk.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		return fmt.Errorf("temporal: %s: %w", c.config.Address, err)
+	}
+	_, err := c.sdk.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.config.Namespace})
+	if err != nil {
+		return fmt.Errorf("temporal: namespace %s: %w", c.config.Namespace, err)
 	}
 	return nil
 }
@@ -154,6 +159,8 @@ func wrap(err error, what, id string) error {
 		return nil
 	case isNotFound(err):
 		err = engine.ErrNotFound
+	case isUnavailable(err):
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("temporal: %s execution %q: %w", what, id, err)
 }
@@ -161,6 +168,16 @@ func wrap(err error, what, id string) error {
 func isNotFound(err error) bool {
 	var missing *serviceerror.NotFound
 	return errors.As(err, &missing)
+}
+
+// ErrUnavailable is given while the cluster, or every worker that could answer
+// for it, cannot be reached.
+var ErrUnavailable = errors.New("the Temporal cluster does not answer")
+
+func isUnavailable(err error) bool {
+	var away *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	return errors.As(err, &away) || errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // answerIn bounds how long a worker may take to record an answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -235,4 +236,26 @@ func TestClient(t *testing.T) {
 			t.Errorf("redrive nobody: %v", err)
 		}
 	})
+}
+
+// Without a cluster the client says so, soon.
+func TestNoCluster(t *testing.T) {
+	c, err := New(testConfig("127.0.0.1:1"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := c.Describe(ctx, "any"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("describe: %v", err)
+	}
+	if err := c.SendTaskSuccess(ctx, "any.1.00", json.RawMessage(`1`)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("answer: %v", err)
+	}
+	stopped, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := c.NewWorker().Run(stopped); err != nil {
+		t.Errorf("a worker that is asked to stop: %v", err)
+	}
 }
