@@ -40,6 +40,16 @@ func (e *Engine) Prepare(ref, id string, input json.RawMessage, at time.Time) ([
 	return e.first(m, w, input)
 }
 
+// Resolve gives the hash of the definition on which an execution of ref, as for
+// Start, would begin now. Nothing is read or written.
+func (e *Engine) Resolve(ref string) (hash string, err error) {
+	e.mu.Lock()
+	all := e.names
+	e.mu.Unlock()
+	w, err := e.resolve(all, ref)
+	return w.Machine, err
+}
+
 // first begins the execution w, which says all that is known before.
 func (e *Engine) first(m *asl.Machine, w Execution, input json.RawMessage) ([]Transition, error) {
 	if w.ID == "" {

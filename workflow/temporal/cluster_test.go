@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -158,7 +159,7 @@ func TestClient(t *testing.T) {
 	c := newClient(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	startWorker(t, s.Address, true)
+	worker := startWorker(t, s.Address, true)
 	start := func(id, definition, input string) error {
 		return c.Start(ctx, []byte(definition), id, json.RawMessage(input))
 	}
@@ -231,8 +232,45 @@ func TestClient(t *testing.T) {
 		if err := c.Redrive(ctx, "parked"); !errors.Is(err, engine.ErrNotParked) {
 			t.Errorf("redrive what is not parked: %v", err)
 		}
+		if err := start("failed", `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:quick","Next":"B"},"B":{"Type":"Task","Resource":"local:failing","End":true}}}`, `{}`); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := c.Wait(ctx, "failed"); err != nil || d.Status != asl.StatusFailed || d.Error != "Local.Failed" {
+			t.Fatalf("ended as %+v, %v", d, err)
+		}
+		if err := c.Redrive(ctx, "failed"); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := c.Wait(ctx, "failed"); err != nil || d.Status != asl.StatusSucceeded || string(d.Output) != `"B"` {
+			t.Errorf("redriven it ended as %+v, %v", d, err)
+		}
 		if err := c.Redrive(ctx, "nobody"); !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("redrive nobody: %v", err)
 		}
+		if n := timesOf(worker.rest(), "failed/A/1"); n != 1 {
+			t.Errorf("the state before was done %d times", n)
+		}
 	})
+}
+
+// Without a cluster the client says so, soon.
+func TestNoCluster(t *testing.T) {
+	c, err := New(testConfig("127.0.0.1:1"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := c.Describe(ctx, "any"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("describe: %v", err)
+	}
+	if err := c.SendTaskSuccess(ctx, "any.1.00", json.RawMessage(`1`)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("answer: %v", err)
+	}
+	stopped, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := c.NewWorker().Run(stopped); err != nil {
+		t.Errorf("a worker that is asked to stop: %v", err)
+	}
 }

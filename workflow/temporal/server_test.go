@@ -48,7 +48,7 @@ func beWorker(ctx context.Context, address string) error {
 	}
 	defer c.Close()
 	w := c.NewWorker()
-	var refused atomic.Bool
+	var refused, failed atomic.Bool
 	handle := func(ctx context.Context, task engine.Task) (json.RawMessage, error) {
 		fmt.Println("began", task.Key)
 		if task.Resource == "local:slow" && os.Getenv("INSPECTOR_TEST_HANDS") == "full" {
@@ -58,9 +58,12 @@ func beWorker(ctx context.Context, address string) error {
 		if task.Resource == "local:refused" && !refused.Swap(true) {
 			return nil, fault{"Local.Refused", "not today", true}
 		}
+		if task.Resource == "local:failing" && !failed.Swap(true) {
+			return nil, fault{"Local.Failed", "as ever", false}
+		}
 		return json.Marshal(task.State)
 	}
-	for _, resource := range []string{"local:quick", "local:slow", "local:ask", "local:refused"} {
+	for _, resource := range []string{"local:quick", "local:slow", "local:ask", "local:refused", "local:failing"} {
 		w.Handle(resource, 4, handle)
 	}
 	fmt.Println("ready")
