@@ -51,7 +51,7 @@ func (p *queryParser) step(left queryPart) (queryPart, error) {
 	p.inside++
 	defer func() { p.inside-- }()
 	right, err := p.expression(queryPower["."])
-	if !p.plainSteps && (right.text == "*" || right.text == "**") {
+	if !p.plainSteps && (right.text == "*" || right.text == "**") && !strings.ContainsAny(left.text[:1], `"'`) {
 		left.text = counted(left) // all of it is about to be visited
 	}
 	if !p.plainSteps && (strings.HasPrefix(right.text, "(") || strings.HasPrefix(right.text, "$") && right.text != "$") {
