@@ -249,5 +249,11 @@ func (p *queryParser) transform() (queryPart, error) {
 	if n == 3 {
 		text += ", " + parts[2].text
 	}
-	return queryPart{text: text + "|"}, p.advance(false)
+	if p.parents > 0 { // it would look through the function made here
+		return queryPart{}, queryFault("", "the operators % and | cannot stand in one expression")
+	}
+	// An object that was put into itself would have no end.
+	v := "$" + own + "v"
+	text = "(function(" + v + "){$" + own + "count($" + own + "count(" + v + ") ~> " + text + "|)})"
+	return queryPart{text: text}, p.advance(false)
 }
