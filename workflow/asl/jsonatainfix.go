@@ -257,3 +257,11 @@ func (p *queryParser) transform() (queryPart, error) {
 	text = "(function(" + v + "){$" + own + "count($" + own + "count(" + v + ") ~> " + text + "|)})"
 	return queryPart{text: text}, p.advance(false)
 }
+
+// counted hands what goes into a larger value to the function that counts it.
+func counted(part queryPart) string {
+	if part.kind == "[" || part.parent {
+		return part.text
+	}
+	return "$" + own + "count(" + part.text + ")"
+}
