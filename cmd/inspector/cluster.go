@@ -49,8 +49,11 @@ func (a *works) join(ctx context.Context) (err error) {
 	a.closers = append(a.closers, func() error { a.cluster.Close(); return nil })
 	a.worker = a.cluster.NewWorker()
 	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
-	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
-	return err
+	if a.handed, err = a.engine.Deploy(ctx, temporal.HandOver); err != nil {
+		return err
+	}
+	a.events.ours[a.handed] = true // that a board is handed over is no news
+	return nil
 }
 
 // checkCluster asks the cluster whether it is well.

@@ -111,7 +111,9 @@ func (e *environment) outcome() (o Outcome) {
 	e.t.Helper()
 	err := e.GetWorkflowError()
 	if err == nil {
-		err = e.GetWorkflowResult(&o)
+		if err := e.GetWorkflowResult(&o); err != nil {
+			e.t.Fatal(err)
+		}
 	} else if !detail(err, &o) {
 		e.t.Fatalf("the workflow failed without an outcome: %v", err)
 	}

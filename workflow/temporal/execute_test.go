@@ -99,6 +99,24 @@ func TestRetryKeepsTheKey(t *testing.T) {
 	}
 }
 
+// Chance follows from the seed: the same in every replay, another every time.
+func TestChanceFollowsFromTheSeed(t *testing.T) {
+	s := newStage(t, retried, works)
+	s.run(Start{})
+	events := s.folded().events
+	seen := map[float64]bool{}
+	for n, e := range events {
+		r := run{journal: events[:n]}
+		if want := r.chance(events[0].Seed); e.Random != want || seen[want] || want < 0 || want >= 1 {
+			t.Errorf("event %d has %v, want %v and no other to have it", n+1, e.Random, want)
+		}
+		seen[e.Random] = true
+	}
+	if len(events) < 2 || len(events[0].Seed) < 26 {
+		t.Errorf("%d events, seed %q", len(events), events[0].Seed)
+	}
+}
+
 // A device's resources are asked of its own queue, all others of everybody's.
 func TestQueues(t *testing.T) {
 	s := newStage(t, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"disk:write","Next":"B"},"B":{"Type":"Task","Resource":"mail:send","End":true}}}`, works)
@@ -315,7 +333,7 @@ func TestContinuation(t *testing.T) {
 	}, time.Hour)
 	b.run(in)
 	b.wants(asl.StatusSucceeded, `["Z","B","C"]`, "", "")
-	if all := append(a.keys, b.keys...); len(all) != 5 { // A, B twice, C, Z
+	if all := slices.Concat(a.did(), b.did()); len(all) != 5 { // A, B twice, C, Z
 		t.Errorf("did %q", all)
 	}
 	if took := b.Now().Sub(began); took < 24*time.Hour || took > 25*time.Hour {
