@@ -58,6 +58,7 @@ func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
 		l.engine.park(task, w, err.Error())
 	default: // the journal cannot be read just now
 		sleep(ctx, l.unread(ctx, err))
+		l.left(true) // it is due still
 	}
 }
 
