@@ -108,7 +108,7 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 func (x *Execution) begin(m *Machine, e Event, input any) {
 	x.name, x.machine, x.status, x.input, x.started, x.seed = e.Name, m, StatusRunning, input, e.At, e.Seed
 	x.open = map[int64]*pending{}
-	x.root = &frame{block: m.top}
+	x.root = &frame{block: m.top, variables: x.variables}
 	x.emit(x.root, HistoryEvent{Type: "ExecutionStarted", input: &input})
 	if m.timeout > 0 {
 		x.timer(nil, roleExecution, "", e.At.Add(m.timeout))
