@@ -53,6 +53,7 @@ func newStatesAPI(e executions, s *store.Store, log *slog.Logger) *statesAPI {
 		"Drain":                      strictly(a.drain),
 		"Resume":                     strictly(a.resume),
 		"ListHolds":                  strictly(a.holds),
+		"TestState":                  strictly(a.testState),
 	}
 	return a
 }
