@@ -130,3 +130,43 @@ func sameRecorded(want, have any) bool {
 	}
 	return asltest.Same(want, have)
 }
+
+func textOf(s string) *Text { t := Text(s); return &t }
+
+// What the recordings do not show.
+func TestTestStateDecides(t *testing.T) {
+	task := `{"Type":"Task","Resource":"r","Retry":[{"ErrorEquals":["A"],"IntervalSeconds":2,"MaxAttempts":2},{"ErrorEquals":["States.ALL"],"MaxAttempts":99999999}],"Catch":[{"ErrorEquals":["B"],"Next":"X"},{"ErrorEquals":["States.ALL"],"Next":"Y"}],"Next":"Z"}`
+	two := int64(2)
+	for _, x := range []struct {
+		what       string
+		r          TestRequest
+		want, next string
+	}{
+		{"a retrier that is used up leads to a catcher", TestRequest{Definition: Text(task), Mock: &Mock{Error: &MockError{Error: "A"}}, Configuration: &TestCase{RetryCount: &two}}, TestCaught, "Y"},
+		{"the first retrier that matches", TestRequest{Definition: Text(task), Mock: &Mock{Error: &MockError{Error: "B"}}}, TestRetriable, ""},
+		{"States.Runtime is never caught", TestRequest{Definition: Text(task), Mock: &Mock{Error: &MockError{Error: "States.Runtime"}}}, "FAILED", ""},
+		{"a selector that finds nothing", TestRequest{Definition: `{"Type":"Task","Resource":"r","ResultSelector":{"a.$":"$.b"},"End":true}`, Mock: &Mock{Result: textOf("{}")}}, "FAILED", ""},
+		{"a Wait ends", TestRequest{Definition: `{"Type":"Wait","Seconds":9,"Next":"X"}`}, "SUCCEEDED", "X"},
+	} {
+		x.r.At, x.r.Seed, x.r.RoleArn = testedAt, "seed", "role"
+		have, err := TestState(x.r)
+		if err != nil || have.Status != x.want || have.NextState != x.next {
+			t.Errorf("%s: %+v %v, want %s to %q", x.what, have, err, x.want, x.next)
+		}
+	}
+}
+
+func FuzzTestState(f *testing.F) {
+	f.Add(`{"Type":"Map","ItemsPath":"$.a","ItemSelector":{"i.$":"$$.Map.Item.Index"},"ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"ToleratedFailurePercentage":1,"End":true}`, `{"a":[1]}`, `[1]`)
+	f.Add(`{"Type":"Pass","QueryLanguage":"JSONata","Output":"{% $states.context %}","End":true}`, `1`, ``)
+	f.Fuzz(func(t *testing.T, definition, input, mock string) {
+		n := int64(1)
+		r := TestRequest{Definition: Text(definition), Input: Text(input), InspectionLevel: "TRACE", RoleArn: "r", At: testedAt}
+		if mock != "" {
+			r.Mock, r.Configuration = &Mock{Result: textOf(mock)}, &TestCase{FailureCount: &n}
+		}
+		if _, err := TestState(r); err != nil && !errors.As(err, new(*TestError)) {
+			t.Error(err)
+		}
+	})
+}
