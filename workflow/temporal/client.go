@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -85,6 +86,11 @@ func (c *Client) Start(ctx context.Context, definition []byte, id string, input 
 	m, err := asl.Parse(definition)
 	if err != nil {
 		return &startError{id, err}
+	}
+	for _, r := range m.Resources() {
+		if strings.HasPrefix(r, "arn:aws:states:::states:") {
+			return &startError{id, fmt.Errorf("nobody on a cluster handles %q: run it on the embedded engine", r)}
+		}
 	}
 	mark := startMark(m, input)
 	err = c.execute(ctx, id, mark, m, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,

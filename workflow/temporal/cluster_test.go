@@ -180,6 +180,10 @@ func TestClient(t *testing.T) {
 		if err := start("bad", `{}`, `{}`); err == nil {
 			t.Error("a faulty definition was started")
 		}
+		nested := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":"x"},"End":true}}}`
+		if _, _, final := engine.Failure(start("nested", nested, `{}`)); !final {
+			t.Error("what nobody would do is not refused for good")
+		}
 	})
 	t.Run("describe", func(t *testing.T) {
 		waitToken(ctx, t, c, "one", "Ask")
