@@ -250,7 +250,7 @@ func TestPageShowsExecutions(t *testing.T) {
 	shoot(t, ctx, "executions")
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-rows tr:nth-child(2) button`)))
 	until(t, ctx, `document.getElementById('run-graph').naturalWidth === 300 && document.querySelectorAll('#run-events tr').length === 1`)
-	until(t, ctx, `!document.getElementById('run-redrive').hidden && document.getElementById('run-stop').hidden`)
+	until(t, ctx, `!document.getElementById('run-redrive').hidden && !document.getElementById('run-stop').hidden`)
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
 	until(t, ctx, `document.querySelector('#run-state .pill').textContent === 'in progress' && document.getElementById('run-redrive').hidden`)
 	view(t, ctx, 390, 844, "dark")

@@ -2,7 +2,7 @@
 import { $, set, el, clock } from '/app.js';
 
 const lists = { parked: x => Boolean(x.parked), waiting: x => x.status === 'RUNNING' && !x.parked };
-let shown = null, stoppable = null, turn = 0;
+let shown = null, turn = 0;
 
 // state is how the execution is, in one word, and its class.
 function state(x) {
@@ -53,19 +53,36 @@ async function one(id) {
   set($('runs-title'), 'Execution ' + id);
   $('run-error').hidden = true;
   try {
-    const [x, h] = await Promise.all([get(path(id)), get(path(id) + '/history')]);
-    stoppable ??= (await fetch('/api/v1/openapi.yaml').then(r => r.text())).includes('/executions/{id}/stop:');
+    const [x, h, svg] = await Promise.all([get(path(id)), get(path(id) + '/history'), fetch(path(id) + '/graph.svg', { cache: 'no-store' }).then(r => (r.ok ? r.text() : ''))]);
     if (shown !== id) return;
     $('run-state').replaceChildren(pill(x));
     set($('run-note'), [x.parked, x.error, x.cause].filter(Boolean).join(' · ') || (x.states.length ? 'at ' + x.states.join(', ') : ''));
     $('run-redrive').hidden = !x.parked && !['FAILED', 'ABORTED', 'TIMED_OUT'].includes(x.status);
-    $('run-stop').hidden = !stoppable || x.status !== 'RUNNING';
-    const graph = `${path(id)}/graph.svg?n=${h.events.length}.${Date.now()}`;
-    $('run-graph').src = graph;
+    $('run-stop').hidden = x.status !== 'RUNNING';
+    sure(false);
     $('run-graph').alt = `The states of the workflow; ${state(x)[0]}${x.states.length ? ' at ' + x.states.join(', ') : ''}. The table below has each step.`;
     $('run-open').href = path(id) + '/graph.svg';
     $('run-events').replaceChildren(...h.events.map(line));
+    await picture(svg);
   } catch (e) { say(e.message); }
+}
+// picture shows the graph, and scrolls it to the state that matters.
+async function picture(svg) {
+  const img = $('run-graph'), box = img.parentElement, before = img.src;
+  box.hidden = !svg;
+  if (!svg) return;
+  img.src = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  if (before) URL.revokeObjectURL(before);
+  await img.decode().catch(() => {});
+  const drawn = new DOMParser().parseFromString(svg, 'image/svg+xml');
+  const now = [...drawn.querySelectorAll(['parked', 'failed', 'waiting', 'retrying', 'running'].map(c => '.state.' + c).join())].at(-1);
+  const name = (now ?? drawn).querySelector('.name');
+  if (name) box.scrollTo(Number(name.getAttribute('x')) - box.clientWidth / 2, now ? Number(name.getAttribute('y')) - box.clientHeight / 2 : 0);
+}
+// sure makes the next click on Stop count, or not.
+function sure(yes) {
+  $('run-stop').dataset.sure = yes ? 'yes' : '';
+  set($('run-stop'), yes ? 'Stop it for good' : 'Stop');
 }
 function line(e) {
   const tr = el('tr'), data = el('td', 'note');
@@ -77,18 +94,18 @@ function line(e) {
     d.append(el('summary', '', what), el('pre', '', JSON.stringify(e[what], null, 2)));
     data.append(d);
   }
-  tr.append(el('td', 'num', e.n), el('td', '', clock(e.at)), el('td', '', e.kind), el('td', '', e.state ?? ''), data);
+  tr.append(el('td', 'num', e.n), el('td', '', when(e.at)), el('td', '', e.kind), el('td', '', e.state ?? ''), data);
   return tr;
 }
 function say(problem) { set($('run-error'), problem); $('run-error').hidden = false; }
 
-async function order(what) {
-  const headers = {}, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
+async function order(url, what) {
+  const headers = { 'Content-Type': 'application/json' }, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
   if (token) headers.Authorization = 'Bearer ' + token;
   const buttons = [$('run-redrive'), $('run-stop')];
   buttons.forEach(b => { b.disabled = true; });
   try {
-    const r = await fetch(`${path(id)}/${what}`, { method: 'POST', headers });
+    const r = await fetch(url, { method: 'POST', headers, body: JSON.stringify(what) });
     if (r.ok) {
       if (token) sessionStorage.setItem('token', token);
       await one(id);
@@ -124,6 +141,9 @@ $('runs-back').addEventListener('click', back);
 $('runs-filter').addEventListener('change', list);
 $('runs-again').addEventListener('click', list);
 $('run-again').addEventListener('click', () => one(shown));
-$('run-redrive').addEventListener('click', () => order('redrive'));
-$('run-stop').addEventListener('click', () => order('stop'));
+$('run-redrive').addEventListener('click', () => order(path(shown) + '/redrive', {}));
+$('run-stop').addEventListener('click', () => {
+  if (!$('run-stop').dataset.sure) return sure(true);
+  order('/api/v1/states/StopExecution', { name: shown, cause: 'stopped on the page', by: localStorage.getItem('name') || 'page' });
+});
 $('run-rows').addEventListener('click', e => { const tr = e.target.closest('tr'); if (tr) one(tr.dataset.id); });
