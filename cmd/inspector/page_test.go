@@ -124,7 +124,12 @@ func TestPageShowsAnExecution(t *testing.T) {
 	view("run-light", 1500, 1100, "light")
 	view("run-dark", 1500, 1100, "dark")
 	view("run-phone", 390, 844, "light")
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), chromedp.Click(chromedp.CSS(`#runs-back`))); err != nil {
+	stop := chromedp.Click(chromedp.CSS(`#run-stop`))
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800), stop, stop); err != nil { // the first click asks
+		t.Fatal(err)
+	}
+	wait(`document.querySelector('#run-state .pill').textContent === 'stopped' && document.getElementById('run-stop').hidden && !document.getElementById('run-redrive').hidden`)
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(`#runs-back`))); err != nil {
 		t.Fatal(err)
 	}
 	wait(`document.querySelectorAll('#run-rows tr').length >= 1`)
