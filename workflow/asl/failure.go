@@ -10,11 +10,17 @@ import (
 // fail gives the error to the state's retriers, then to its catchers, then to
 // what is around it.
 func (x *Execution) fail(act *activity, err error) {
+	e := x.explained(act, err)
+	x.raise(act, &e)
+}
+
+// explained is the error with a cause that says where it happened.
+func (x *Execution) explained(act *activity, err error) stateError {
 	e := *asStateError(err)
 	if e.name == errRuntime || e.name == errIntrinsic {
 		e.cause = fmt.Sprintf("An error occurred while executing the state '%s' (entered at the event id #%d). %s", act.state.name, act.entered, e.cause)
 	}
-	x.raise(act, &e)
+	return e
 }
 
 // raise is fail with a cause that is complete.
@@ -59,7 +65,7 @@ func (x *Execution) raise(act *activity, e *stateError) {
 
 // failed notes that a Parallel or Map will not be tried again.
 func (act *activity) failed(x *Execution, e *stateError) {
-	if act.left > 0 || act.branches != nil {
+	if act.left > 0 || act.branches != nil || act.ran {
 		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
 	}
 }
@@ -98,6 +104,10 @@ func (r retrier) delay(n int64, random float64) time.Duration {
 func (x *Execution) propagate(act *activity, e *stateError) {
 	f := act.frame
 	f.dead = true
+	if r := f.ended(); r != nil {
+		x.childFailed(r, f.child, e)
+		return
+	}
 	if f.parent == nil {
 		x.end(StatusFailed, *e)
 		return

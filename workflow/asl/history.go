@@ -19,6 +19,7 @@ type HistoryEvent struct {
 	Length       *int   // of a Map
 	Resource     string
 	Error, Cause string
+	MapRun       string // name of the run, of MapRunStarted
 
 	// Values are shared with the execution and encoded only when asked for:
 	// most drivers never look.
@@ -51,6 +52,7 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 	}
 	text("error", h.Error)
 	text("cause", h.Cause)
+	text("mapRunArn", h.MapRun)
 	if strings.HasPrefix(h.Type, "Lambda") {
 		text("resource", h.Resource)
 	} else if h.Resource != "" {
@@ -94,6 +96,11 @@ func splitResource(resource string) (kind, name string) {
 }
 
 func (x *Execution) emit(f *frame, h HistoryEvent) {
+	if f.child != nil { // only counted: the child's history is not the execution's
+		f.child.history++
+		f.last = f.child.history
+		return
+	}
 	x.history++
 	h.ID, h.PreviousID, h.At = x.history, f.last, x.current.At
 	f.last = x.history

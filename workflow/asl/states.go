@@ -17,7 +17,8 @@ func fields(kind string) []string {
 	case "Parallel":
 		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "Branches")
 	case "Map":
-		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "ItemProcessor", "Iterator", "ItemsPath", "ItemSelector", "MaxConcurrency", "MaxConcurrencyPath")
+		return with("Parameters", "ResultSelector", "ResultPath", "Retry", "Catch", "ItemProcessor", "Iterator", "ItemsPath", "ItemSelector", "MaxConcurrency", "MaxConcurrencyPath", "ItemReader", "ItemBatcher", "ResultWriter", "Label",
+			"ToleratedFailurePercentage", "ToleratedFailurePercentagePath", "ToleratedFailureCount", "ToleratedFailureCountPath")
 	case "Pass":
 		return with("Parameters", "ResultPath", "Result")
 	case "Wait":
@@ -34,8 +35,7 @@ func fields(kind string) []string {
 
 // later are fields of the language that this interpreter does not have yet.
 func later(field string) bool {
-	return slices.Contains([]string{"Assign", "Arguments", "Output", "Items", "ItemReader", "ItemBatcher", "ResultWriter", "Label",
-		"ToleratedFailurePercentage", "ToleratedFailurePercentagePath", "ToleratedFailureCount", "ToleratedFailureCountPath"}, field)
+	return slices.Contains([]string{"Assign", "Arguments", "Output", "Items"}, field)
 }
 
 func (c *checker) state(at, name string, o map[string]any, depth int) *state {
