@@ -49,7 +49,7 @@ type mapRun struct {
 	ended   bool
 
 	arguments  any      // of the reader
-	files      []object // that the reader has still to read
+	files      []location // that the reader has still to read
 	columns    []string // of an inventory's files
 	listed     []any    // what it has listed so far
 	parts      []items  // what it has read so far

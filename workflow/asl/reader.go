@@ -258,13 +258,13 @@ func body(answer any) (string, error) {
 	return text, nil
 }
 
-// An object is where bytes lie.
-type object struct{ bucket, key string }
+// A location is where bytes lie.
+type location struct{ bucket, key string }
 
-func (p object) uri() string { return "S3://" + p.bucket + "/" + p.key }
+func (p location) uri() string { return "S3://" + p.bucket + "/" + p.key }
 
 // manifest gives the files that an S3 inventory names, and their columns.
-func manifest(text string) (files []object, columns []string, err error) {
+func manifest(text string) (files []location, columns []string, err error) {
 	var m struct {
 		DestinationBucket, FileFormat, FileSchema string
 		Files                                     []struct{ Key string }
@@ -276,7 +276,7 @@ func manifest(text string) (files []object, columns []string, err error) {
 		return nil, nil, readerError("The manifest's files are in the format %q: only CSV is supported.", m.FileFormat)
 	}
 	for _, f := range m.Files {
-		files = append(files, object{strings.TrimPrefix(m.DestinationBucket, "arn:aws:s3:::"), f.Key})
+		files = append(files, location{strings.TrimPrefix(m.DestinationBucket, "arn:aws:s3:::"), f.Key})
 	}
 	for _, column := range strings.Split(m.FileSchema, ",") {
 		columns = append(columns, strings.TrimSpace(column))
@@ -286,7 +286,7 @@ func manifest(text string) (files []object, columns []string, err error) {
 
 // athenaManifest gives the files that a manifest of Athena's UNLOAD names: one
 // s3://BUCKET/KEY a line.
-func athenaManifest(text string) (files []object, err error) {
+func athenaManifest(text string) (files []location, err error) {
 	for line := range strings.Lines(text) {
 		line = strings.Trim(strings.TrimSpace(line), `"`)
 		if line == "" {
@@ -297,7 +297,7 @@ func athenaManifest(text string) (files []object, err error) {
 		if !ok || !ok2 {
 			return nil, readerError("The manifest has a line that is no s3://BUCKET/KEY: %s", shorten([]byte(line)))
 		}
-		files = append(files, object{bucket, key})
+		files = append(files, location{bucket, key})
 	}
 	return files, nil
 }

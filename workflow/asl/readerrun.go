@@ -21,7 +21,7 @@ func (x *Execution) startReader(r *mapRun, input any) error {
 	o, _ := r.arguments.(map[string]any)
 	bucket, _ := o["Bucket"].(string)
 	key, _ := o["Key"].(string)
-	r.from = object{bucket, key}.uri()
+	r.from = location{bucket, key}.uri()
 	x.ask(r, reader.resource, r.arguments)
 	return nil
 }
@@ -116,7 +116,7 @@ func (r *mapRun) list(answer any) (token string) {
 		if !reader.flatten {
 			r.listed = append(r.listed, v)
 		} else if !strings.HasSuffix(key, "/") { // a folder's own mark
-			r.files = append(r.files, object{bucket, key})
+			r.files = append(r.files, location{bucket, key})
 		}
 	}
 	token, _ = o["NextContinuationToken"].(string)
