@@ -48,14 +48,14 @@ type mapRun struct {
 	started time.Time
 	ended   bool
 
-	arguments  any      // of the reader
-	files      []location // that the reader has still to read
-	columns    []string // of an inventory's files
-	listed     []any    // what it has listed so far
-	parts      []items  // what it has read so far
-	read       int      // bytes of text
-	from       string   // Source of what is being read
-	manifested bool     // the manifest is read
+	arguments  any          // of the reader
+	files      []location   // that the reader has still to read
+	columns    []string     // of an inventory's files
+	listed     []any        // what it has listed so far
+	parts      []itemStream // what it has read so far
+	read       int          // bytes of text
+	from       string       // Source of what is being read
+	manifested bool         // the manifest is read
 
 	part      int // that items come from
 	left      int // items to take, bounded by MaxItems
@@ -135,7 +135,7 @@ func (x *Execution) startDistributed(act *activity, list []any, atOnce int64, li
 	if err == nil && act.state.distributed.reader != nil {
 		err = x.startReader(r, input)
 	} else if err == nil {
-		r.parts = []items{listed(list, "STATE_DATA")}
+		r.parts = []itemStream{listed(list, "STATE_DATA")}
 		err = x.startItems(r)
 	}
 	if err != nil {

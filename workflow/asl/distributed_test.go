@@ -147,8 +147,8 @@ func TestItemBatcher(t *testing.T) {
 	}
 }
 
-// failing fails the items that are "bad".
-func failing(c Command) Event {
+// failsBad fails the items that are "bad".
+func failsBad(c Command) Event {
 	if string(c.Input) == `"bad"` {
 		return Event{Kind: Failed, Error: "E", Cause: "c"}
 	}
@@ -164,7 +164,7 @@ func TestToleratedFailures(t *testing.T) {
 		`"ToleratedFailurePercentage":100,"ToleratedFailureCount":1,`: false, `"ToleratedFailurePercentage":10,"ToleratedFailureCount":3,`: false,
 		`"ToleratedFailurePercentagePath":"$[4]",`: true, `"ToleratedFailureCountPath":"$[4]",`: true,
 	} {
-		d := newDriver(t, parse(t, fmt.Sprintf(toDistribute, limits+`"MaxConcurrency":1,"ItemsPath":"$[0:4]",`, task)), failing)
+		d := newDriver(t, parse(t, fmt.Sprintf(toDistribute, limits+`"MaxConcurrency":1,"ItemsPath":"$[0:4]",`, task)), failsBad)
 		d.run(`["ok","bad","ok","bad","50"]`, 100)
 		if tolerated != (d.x.Status() == StatusSucceeded) {
 			t.Errorf("%s: %s", limits, d.x.Status())
@@ -187,7 +187,7 @@ func TestResultWriter(t *testing.T) {
 		files := bucket{}
 		d := newDriver(t, parse(t, fmt.Sprintf(toDistribute, fmt.Sprintf(writer, config), task)), func(c Command) Event {
 			if c.Resource == "r" {
-				return failing(c)
+				return failsBad(c)
 			}
 			return files.answer(c)
 		})
@@ -219,7 +219,7 @@ func TestBrokenOffRunIsWritten(t *testing.T) {
 	files := bucket{}
 	d := newDriver(t, parse(t, fmt.Sprintf(toDistribute, `"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b","Prefix":""}},"MaxConcurrency":2,`, task)), func(c Command) Event {
 		if c.Resource == "r" {
-			return failing(c)
+			return failsBad(c)
 		}
 		return files.answer(c)
 	})

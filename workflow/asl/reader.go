@@ -42,17 +42,17 @@ type item struct {
 	key, source string // empty: none
 }
 
-// items gives the items of a distributed Map in turn, decoding each when it is
+// An itemStream gives the items of a distributed Map in turn, decoding each when it is
 // wanted. Once it has failed or ended it must not be asked again.
-type items struct {
+type itemStream struct {
 	total  int
 	source string
 	next   func() (value any, key string, err error) // io.EOF at the end
 }
 
-func listed(values []any, source string) items {
+func listed(values []any, source string) itemStream {
 	i := -1
-	return items{len(values), source, func() (any, string, error) {
+	return itemStream{len(values), source, func() (any, string, error) {
 		if i++; i >= len(values) {
 			return nil, "", io.EOF
 		}
@@ -62,7 +62,7 @@ func listed(values []any, source string) items {
 
 // parse finds and counts the items of one object's text. It fails where any
 // of them is not well formed.
-func (r *itemReader) parse(kind, text, source string) (items, error) {
+func (r *itemReader) parse(kind, text, source string) (itemStream, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	var open func() (func() (any, string, error), error)
 	switch kind {
@@ -71,22 +71,22 @@ func (r *itemReader) parse(kind, text, source string) (items, error) {
 	case "JSON":
 		inner, err := pointed(text, r.pointer)
 		if err != nil {
-			return items{}, err
+			return itemStream{}, err
 		}
 		open = func() (func() (any, string, error), error) { return jsonItems(inner, r.pointer != "") }
 	case "JSONL":
 		open = func() (func() (any, string, error), error) { return lineItems(text), nil }
 	default:
-		return items{}, readerError("InputType %s is not supported by this interpreter: convert the file to CSV, JSON or JSONL", kind)
+		return itemStream{}, readerError("InputType %s is not supported by this interpreter: convert the file to CSV, JSON or JSONL", kind)
 	}
-	all := items{source: source}
+	all := itemStream{source: source}
 	next, err := open()
 	for ; err == nil; all.total++ {
 		_, _, err = next()
 	}
 	all.total-- // the last round found the end
 	if !errors.Is(err, io.EOF) {
-		return items{}, err
+		return itemStream{}, err
 	}
 	all.next, err = open()
 	return all, err
