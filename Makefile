@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model matprofile soak fuzz temporal train picture conformance env clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model bench-workflow matprofile soak fuzz temporal train picture conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,6 +45,11 @@ lint: ## go vet, golangci-lint, and workflowcheck: nothing that Temporal replays
 
 bench: build ## speed and memory, as ratios against a baseline in the same run
 	go test -run '^$$' -bench . -benchmem ./board ./camera ./classify ./model/... ./store ./workflow/... ./notify ./upstream ./cmd/inspector
+
+bench-workflow: setup ## the workflow engine: transitions, executions that wait, cost with a million stored (COUNT=5)
+	go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) ./workflow/asl
+	go test -run '^$$' -bench Workflow -benchtime 3x -timeout 30m ./store
+	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./workflow/temporal
 
 bench-model: build ## what a board costs on each runtime, and in Python beside them (ARGS="-rounds 5")
 	@scripts/setup.sh bench

@@ -161,11 +161,18 @@ const (
 		)`
 )
 
+// Now gives wall, but no time before what the store held at its opening and
+// the time since: the clock may be lost with the power.
+func (s *Store) Now(wall time.Time) time.Time {
+	if least := s.latest.Add(time.Since(s.opened)); wall.Before(least) {
+		return least
+	}
+	return wall
+}
+
 // Due implements workflow.Journal.
 func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
-	if least := s.latest.Add(time.Since(s.opened)); now.Before(least) {
-		now = least // the clock was lost with the power: what waited then waits no longer for it
-	}
+	now = s.Now(now)
 	search := s.due
 	if s.holds.Load() > 0 {
 		search = s.free

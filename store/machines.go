@@ -55,6 +55,18 @@ func (s *Store) drop(ctx context.Context, query, name, what string) error {
 	return wrap(err, what, name)
 }
 
+// Done implements workflow.Journal.
+func (s *Store) Done(ctx context.Context, id string, command int64) error {
+	err := s.write(ctx, func(ctx context.Context, w *writer) error {
+		n, err := w.exec(ctx, `DELETE FROM work WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, id, command)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+	return wrap(err, "command %d of execution %s is done", command, id)
+}
+
 // Hold implements workflow.Journal.
 func (s *Store) Hold(ctx context.Context, h workflow.Hold) error {
 	h.Left = 0

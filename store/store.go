@@ -156,7 +156,7 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	var latest int64
-	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(since), ?) FROM work`, nanos(time.Time{})).Scan(&latest); err != nil {
+	if err := s.readers.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(since) FROM work), ?1), coalesce((SELECT max(started) FROM executions), ?1))`, nanos(time.Time{})).Scan(&latest); err != nil {
 		return err
 	}
 	s.opened, s.latest = time.Now(), instant(latest)

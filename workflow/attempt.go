@@ -16,6 +16,10 @@ import (
 // or the grace is over.
 func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
 	e := l.engine
+	if l.chore != nil {
+		l.doChore(task, w)
+		return
+	}
 	c, err := e.command(ctx, w)
 	if err != nil {
 		l.unstarted(ctx, task, w, err)
@@ -54,6 +58,7 @@ func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
 		l.engine.park(task, w, err.Error())
 	default: // the journal cannot be read just now
 		sleep(ctx, l.unread(ctx, err))
+		l.left(true) // it is due still
 	}
 }
 

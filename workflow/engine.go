@@ -17,6 +17,8 @@ type Options struct {
 	Grace time.Duration // for deeds begun when Run's context ends; 0 is 5 s
 	Cache int           // executions kept folded in memory; 0 is 1,024
 
+	Account string // in the ARNs that nested executions are given; empty is "inspector"
+
 	// Emit, if given, says what the change of a STANDARD execution's status
 	// begins, RUNNING at its start included: it is begun in the same commit as
 	// the change. x is the execution after it, input its own, before empty at
@@ -77,6 +79,7 @@ type Engine struct {
 	machines map[string]*asl.Machine // by hash
 	names    map[string]Machine      // nil: not read yet
 
+	made     time.Time  // with its monotonic reading
 	changing sync.Mutex // held by whoever changes a machine
 }
 
@@ -91,8 +94,9 @@ func New(journal Journal, log *slog.Logger, options Options) *Engine {
 	if options.Remedy == nil {
 		options.Remedy = func(string) string { return "register a handler, then redrive" }
 	}
-	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, machines: map[string]*asl.Machine{}}
+	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, made: time.Now(), machines: map[string]*asl.Machine{}}
 	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)
+	e.nest()
 	return e
 }
 

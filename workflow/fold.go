@@ -138,6 +138,9 @@ func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t Transition, event a
 	for _, c := range commands {
 		if c.Kind == asl.Cancel {
 			t.End = append(t.End, c.ID)
+			if w, ok := abort(t.Execution.ID, c, event.At); ok {
+				t.Begin = append(t.Begin, w)
+			}
 			continue
 		}
 		t.Begin = append(t.Begin, e.work(t.Execution.ID, c, event.At))
@@ -150,6 +153,10 @@ func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t Transition, event a
 	}
 	if event.Kind == asl.Redriven {
 		w.Redrives, w.Redriven = x.Redrives(), event.At
+	}
+	if w.ParentToken != "" && w.Status != asl.StatusRunning {
+		t.End = append(t.End, reportCommand) // of before a redrive
+		t.Begin = append(t.Begin, Work{Execution: w.ID, Command: reportCommand, Lane: LaneReport, State: "end", Due: event.At, Since: event.At})
 	}
 	return append([]Transition{t}, e.consequences(before, t, x)...), nil
 }
@@ -191,7 +198,7 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 	if err != nil {
 		return err
 	}
-	event.At, event.Random = time.Now().UTC(), mathrand.Float64()
+	event.At, event.Random = e.now(), mathrand.Float64()
 	all, err := e.advance(f.m, f.x, Transition{Execution: f.w, N: f.n}, event)
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ import (
 const (
 	LaneTimer = "timer" // waits and retries
 	LaneToken = "token" // callbacks: a person or program answers
+
+	LaneReport = "report" // an execution that ended tells the task that waits for it
+	LaneAbort  = "abort"  // a task that waits no longer ends the execution that it began
 )
 
 // An Execution is one run of a machine, without its journal.
@@ -132,6 +135,9 @@ type Journal interface {
 	// Park sets why one piece of open work waits for a person; the empty
 	// reason frees it. ErrNotFound if that work is not open.
 	Park(ctx context.Context, id string, command int64, reason string) error
+	// Done forgets one piece of work that no event ends. ErrNotFound if it is
+	// not open.
+	Done(ctx context.Context, id string, command int64) error
 	// Hold makes the hold durable, in place of another of the same machine.
 	Hold(ctx context.Context, h Hold) error
 	// Release ends the hold of a machine, or gives ErrNotFound.

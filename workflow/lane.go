@@ -14,7 +14,8 @@ type lane struct {
 	engine      *Engine
 	name        string
 	concurrency int
-	handler     Handler // nil: timers
+	handler     Handler                           // nil: timers, or chore
+	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
 
 	mu      sync.Mutex
@@ -86,26 +87,31 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 	}
 	// Work that was in flight before the journal was read is not started,
 	// even if it has ended since: what was read of it may be old.
-	due, next, err := l.engine.journal.Due(ctx, l.name, now, free+len(busy))
+	today := l.engine.now()
+	due, next, err := l.engine.journal.Due(ctx, l.name, today, free+len(busy))
 	if err != nil {
 		return l.unread(ctx, err)
 	}
 	l.read()
 	probe := l.troubled()
-	started := 0
+	started, behind := 0, len(due) == free+len(busy)
 	for _, w := range due {
-		if _, ok := busy[place{w.Execution, w.Command}]; !ok && started < free {
+		switch _, ok := busy[place{w.Execution, w.Command}]; {
+		case ok:
+		case started == free: // what was busy is recorded meanwhile, and made room in what was read
+			behind = true
+		default:
 			start(w, probe)
 			started++
 		}
 	}
 	switch {
-	case l.left(len(due) == free+len(busy)):
+	case l.left(behind):
 		return longestSleep // the end of one of them wakes the lane
 	case next.IsZero():
 		return longestSleep
 	}
-	if wait = next.Sub(now); wait <= 0 {
+	if wait = next.Sub(today); wait <= 0 {
 		wait = shortestSleep
 	}
 	return wait

@@ -162,6 +162,17 @@ func (m *memory) Park(_ context.Context, id string, command int64, reason string
 	return workflow.ErrNotFound
 }
 
+func (m *memory) Done(_ context.Context, id string, command int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := len(m.work)
+	m.work = slices.DeleteFunc(m.work, func(w workflow.Work) bool { return w.Execution == id && w.Command == command })
+	if len(m.work) == before {
+		return workflow.ErrNotFound
+	}
+	return nil
+}
+
 // A hold with the executions that it leaves alone.
 type hold struct {
 	workflow.Hold

@@ -33,8 +33,21 @@ func (e *Engine) Prepare(ref, id string, input json.RawMessage, at time.Time) ([
 	if m == nil {
 		return nil, fmt.Errorf("prepare execution %q: definition %s: %w; deploy it first", id, w.Machine, ErrNotFound)
 	}
+	if now := e.now(); at.Before(now) {
+		at = now // the clock of events
+	}
 	w.ID, w.Started = id, at
 	return e.first(m, w, input)
+}
+
+// Resolve gives the hash of the definition on which an execution of ref, as for
+// Start, would begin now. Nothing is read or written.
+func (e *Engine) Resolve(ref string) (hash string, err error) {
+	e.mu.Lock()
+	all := e.names
+	e.mu.Unlock()
+	w, err := e.resolve(all, ref)
+	return w.Machine, err
 }
 
 // first begins the execution w, which says all that is known before.
@@ -109,7 +122,7 @@ func (e *Engine) start(ctx context.Context, ref string, w Execution, input json.
 	if err != nil {
 		return x, err
 	}
-	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, time.Now().UTC()
+	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, e.now()
 	written, err := e.first(m, aim, input)
 	if err != nil {
 		return x, err
@@ -130,7 +143,7 @@ func (e *Engine) begunBefore(ctx context.Context, w Execution, input json.RawMes
 	if err != nil {
 		return begunExecution{}, err
 	}
-	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && (w.StateMachine != "" || x.Machine == w.Machine)
+	same := x.StateMachine == w.StateMachine && x.Parent == w.Parent && x.ParentToken == w.ParentToken && (w.StateMachine != "" || x.Machine == w.Machine)
 	if !same || len(events) == 0 || !bytes.Equal(compact(events[0].Input), compact(input)) {
 		return begunExecution{x, false}, ErrExists
 	}

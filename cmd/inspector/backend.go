@@ -20,6 +20,7 @@ import (
 	"inspector/web"
 	"inspector/workflow"
 	"inspector/workflow/asl"
+	"inspector/workflow/temporal"
 )
 
 // backend answers the page's and the API's questions from the store, the
@@ -47,7 +48,7 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
 	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked):
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)
-	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull):
+	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
 		return fmt.Errorf("%w: %w", web.ErrUnavailable, err)
 	}
 	return err

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -47,8 +49,27 @@ func (a *works) join(ctx context.Context) (err error) {
 	a.closers = append(a.closers, func() error { a.cluster.Close(); return nil })
 	a.worker = a.cluster.NewWorker()
 	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
-	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
-	return err
+	if a.handed, err = a.engine.Deploy(ctx, temporal.HandOver); err != nil {
+		return err
+	}
+	a.events.ours[a.handed] = true // that a board is handed over is no news
+	return nil
+}
+
+// checkCluster asks the cluster whether it is well.
+func checkCluster(ctx context.Context, c Config) (string, error) {
+	k := c.cluster(nil)
+	client, err := temporal.New(k, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, askIn)
+	defer cancel()
+	if err := client.Check(ctx); err != nil {
+		return "", fmt.Errorf("%w; check workflow.temporal: boards wait on the disk until it answers", err)
+	}
+	return fmt.Sprintf("Temporal at %s answers, namespace %s", k.Address, k.Namespace), nil
 }
 
 // registrars are all that do the work of tasks.
@@ -108,67 +129,97 @@ type executions struct {
 // askIn bounds how long the cluster may take to answer.
 const askIn = 10 * time.Second
 
-// at gives the cluster if it has the execution, and nil if the engine has.
-func (x executions) at(ctx context.Context, id string) (*temporal.Client, workflow.Description, error) {
-	d, err := x.Engine.Describe(ctx, id)
-	if err != nil || x.cluster == nil || d.Machine != x.handed || d.Status != asl.StatusSucceeded {
-		return nil, d, err
+// at gives the cluster, and for how long to ask it, if it has the execution,
+// and nil if the engine has it, or nobody.
+func (x executions) at(ctx context.Context, id string) (*temporal.Client, context.Context, context.CancelFunc) {
+	if x.cluster != nil {
+		d, err := x.Engine.Describe(ctx, id)
+		if err == nil && d.Machine == x.handed && d.Status == asl.StatusSucceeded {
+			ctx, cancel := context.WithTimeout(ctx, askIn)
+			return x.cluster, ctx, cancel
+		}
 	}
-	return x.cluster, d, nil
+	return nil, ctx, func() {}
 }
 
 // Describe gives the execution, wherever it is.
 func (x executions) Describe(ctx context.Context, id string) (workflow.Description, error) {
-	c, d, err := x.at(ctx, id)
-	if err != nil || c == nil {
-		return d, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, askIn)
+	c, ctx, cancel := x.at(ctx, id)
 	defer cancel()
+	if c == nil {
+		return x.Engine.Describe(ctx, id)
+	}
 	return c.Describe(ctx, id)
 }
 
 // History gives the execution's history, wherever it is.
 func (x executions) History(ctx context.Context, id string) ([]asl.HistoryEvent, error) {
-	c, _, err := x.at(ctx, id)
-	if err != nil || c == nil {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
 		return x.Engine.History(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askIn)
-	defer cancel()
 	return c.History(ctx, id)
 }
 
-// Redrive frees what is parked, wherever it is.
+// Stop aborts the execution, wherever it is.
+func (x executions) Stop(ctx context.Context, id, errorName, cause string) error {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
+		return x.Engine.Stop(ctx, id, errorName, cause)
+	}
+	return c.Stop(ctx, id, errorName, cause)
+}
+
+// Redrive lets the execution go on, wherever it is.
 func (x executions) Redrive(ctx context.Context, id string) error {
-	c, _, err := x.at(ctx, id)
-	if err != nil || c == nil {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
 		return x.Engine.Redrive(ctx, id)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askIn)
-	defer cancel()
 	return c.Redrive(ctx, id)
 }
 
 // Token gives the task token of the state that waits for an answer, wherever
 // the execution is.
 func (x executions) Token(ctx context.Context, id, state string) (string, error) {
-	c, _, err := x.at(ctx, id)
-	if err != nil || c == nil {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
 		return x.Engine.Token(ctx, id, state)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askIn)
-	defer cancel()
 	return c.Token(ctx, id, state)
 }
 
 // SendTaskSuccess answers a task token, wherever its execution is.
 func (x executions) SendTaskSuccess(ctx context.Context, token string, output json.RawMessage) error {
-	c, _, err := x.at(ctx, temporal.ExecutionOf(token))
-	if err != nil || c == nil {
+	c, ctx, cancel := x.at(ctx, temporal.ExecutionOf(token))
+	defer cancel()
+	if c == nil {
 		return x.Engine.SendTaskSuccess(ctx, token, output)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askIn)
-	defer cancel()
 	return c.SendTaskSuccess(ctx, token, output)
+}
+
+// SendTaskFailure answers a task token, wherever its execution is.
+func (x executions) SendTaskFailure(ctx context.Context, token, errorName, cause string) error {
+	c, ctx, cancel := x.at(ctx, temporal.ExecutionOf(token))
+	defer cancel()
+	if c == nil {
+		return x.Engine.SendTaskFailure(ctx, token, errorName, cause)
+	}
+	return c.SendTaskFailure(ctx, token, errorName, cause)
+}
+
+// SendTaskHeartbeat says that a token's holder is alive, wherever its execution
+// is.
+func (x executions) SendTaskHeartbeat(ctx context.Context, token string) error {
+	c, ctx, cancel := x.at(ctx, temporal.ExecutionOf(token))
+	defer cancel()
+	if c == nil {
+		return x.Engine.SendTaskHeartbeat(ctx, token)
+	}
+	return c.SendTaskHeartbeat(ctx, token)
 }

@@ -15,6 +15,18 @@ import (
 	"inspector/workflow/temporal/temporaltest"
 )
 
+func TestConfigOfACluster(t *testing.T) {
+	for address, ok := range map[string]bool{"": false, "cluster": false, "cluster:7233": true} {
+		env := map[string]string{"INSPECTOR_WORKFLOW_ENGINE": "temporal", "INSPECTOR_WORKFLOW_TEMPORAL_ADDRESS": address}
+		if _, err := loadConfig("", func(k string) string { return env[k] }); (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "workflow.temporal.address") {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	if _, err := loadConfig("", func(k string) string { return map[string]string{"INSPECTOR_WORKFLOW_ENGINE": "cadence"}[k] }); err == nil || !strings.Contains(err.Error(), "workflow.engine") {
+		t.Errorf("an engine that is none: %v", err)
+	}
+}
+
 // The line does not wait for the cluster: boards are judged while there is
 // none, and their executions are this device's until the cluster has them.
 // Then a person's decision reaches the board by way of the cluster.
@@ -38,6 +50,15 @@ func TestHandOver(t *testing.T) {
 	a.until("the board of before waits on the cluster for a person", func() bool {
 		return slices.Contains(execution(before).States, reviewState)
 	})
+	c := defaults()
+	c.Workflow.Temporal.Address = s.Address
+	if words, err := checkCluster(t.Context(), c); err != nil || !strings.Contains(words, "namespace default") {
+		t.Errorf("doctor says %q, %v", words, err)
+	}
+	c.Workflow.Temporal.Namespace = "nowhere"
+	if words, err := checkCluster(t.Context(), c); err == nil {
+		t.Errorf("doctor says %q of a namespace that is not there", words)
+	}
 	after := judge("A2")
 	for _, id := range []string{before, after} {
 		decide := fmt.Sprintf("/api/v1/inspections/%s/disposition", id)

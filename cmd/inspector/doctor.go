@@ -34,8 +34,11 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		name  string
 		check func(context.Context, Config) (string, error)
 	}{
-		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream},
+		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream}, {"cluster", checkCluster},
 	} {
+		if part.name == "cluster" && c.Workflow.Engine != engineTemporal {
+			continue
+		}
 		words, err := part.check(ctx, c)
 		if ctx.Err() != nil {
 			return errInterrupted // what a part says now is no finding

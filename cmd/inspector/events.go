@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -89,7 +90,8 @@ func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage,
 // changeOf is the execution in the words of an event.
 func changeOf(x workflow.Execution, input json.RawMessage) rule.Change {
 	return rule.Change{
-		Machine: x.Machine, Name: x.ID, Status: string(x.Status), Started: x.Started, Stopped: x.Stopped,
+		Machine: cmp.Or(x.StateMachine, x.Machine), Version: x.Version, Alias: x.Alias, Name: x.ID, Redrives: x.Redrives, Redriven: x.Redriven,
+		Status: string(x.Status), Started: x.Started, Stopped: x.Stopped,
 		Input: input, Output: x.Output, Error: x.Error, Cause: x.Cause,
 	}
 }

@@ -15,6 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
 	"inspector"
 	"inspector/notify"
 	"inspector/notify/rule"
@@ -37,8 +41,6 @@ type eventful struct {
 	hooked chan *http.Request
 	bodies chan string
 	refuse atomic.Int32 // status that the web server answers with; 0: 200
-	queue  string       // URL
-	sqs    *sqstest.Server
 }
 
 // newEventful makes the folders; files come before start.
@@ -136,7 +138,7 @@ func within[T any](t *testing.T, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(time.Minute):
+	case <-time.After(20 * time.Second):
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}
@@ -145,9 +147,9 @@ func within[T any](t *testing.T, c <-chan T) T {
 // until asks again until ok, or fails the test.
 func (f *eventful) until(what string, ok func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); {
+	for end := time.Now().Add(20 * time.Second); !ok(); {
 		if time.Now().After(end) {
-			f.t.Fatalf("not within a minute: %s", what)
+			f.t.Fatalf("not within 20 s: %s", what)
 		}
 		select { // the disk and the queue tell nobody
 		case <-f.t.Context().Done():
@@ -173,12 +175,14 @@ func (f *eventful) tell(i inspector.Inspection) {
 func TestRulesReachEveryTarget(t *testing.T) {
 	f := newEventful(t)
 	address := f.web()
-	f.sqs = sqstest.New("AKIDTEST", "secret")
-	server := httptest.NewServer(f.sqs)
+	const keyID, secret = "AKIDTEST", "secret"
+	sent := sqstest.New(keyID, secret)
+	server := httptest.NewServer(sent)
 	t.Cleanup(server.Close)
-	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	if _, err := http.Post(server.URL, "", nil); err != nil { // it answers
+	t.Setenv("AWS_ACCESS_KEY_ID", keyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	queue := sqs.New(sqs.Options{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider(keyID, secret, "")})
+	if _, err := queue.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String("failed")}); err != nil {
 		t.Fatal(err)
 	}
 	token := f.write("token", "Bearer s3cret\n")
@@ -200,14 +204,13 @@ targets:
     slack: {url_file: `+slack+`}
     transformer: {paths: {id: $.detail.inspection}, template: "board <id> failed"}
   files: {sqs: {queue: failures}}
+  queue: {sqs: {queue: '`+server.URL+"/"+sqstest.Account+`/failed'}}
   objects: {object: {prefix: events}, input: {constant: true}}
   folder: {folder: `+filepath.Join(f.dir, "outbox")+`}
   other: {execution: {machine: MACHINE}}
 `)
-	f.config.Events.Rules = filepath.Join(f.dir, "rules")
 	echo := `{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"test:echo","End":true}}}`
-	rules := f.write("rules/failed.yaml", strings.ReplaceAll(read(t, filepath.Join(f.dir, "rules/failed.yaml")), "MACHINE", hashOf(t, echo)))
-	_ = rules
+	f.write("rules/failed.yaml", strings.ReplaceAll(read(t, filepath.Join(f.dir, "rules/failed.yaml")), "MACHINE", hashOf(t, echo)))
 	f.start()
 	if _, err := f.engine.Deploy(t.Context(), []byte(echo)); err != nil {
 		t.Fatal(err)
@@ -233,7 +236,8 @@ targets:
 	for _, glob := range []string{filepath.Join(up, "failures", "*.json"), filepath.Join(up, "inspections", "events", "*.json"), filepath.Join(f.dir, "outbox", "*.json")} {
 		f.until(glob, func() bool { return len(matches(t, glob)) == 1 })
 	}
-	id := rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID)
+	f.until("the queue", func() bool { return sent.Calls("SendMessage") == 1 })
+	id := rule.RequestIDOf(rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID))
 	f.until("the other execution", func() bool {
 		d, err := f.engine.Describe(t.Context(), id)
 		return err == nil && d.Status == asl.StatusSucceeded
@@ -323,11 +327,15 @@ targets:
 // Every change of an execution's status is told, those of deliveries are not.
 func TestStatusChangesAreTold(t *testing.T) {
 	f := newEventful(t)
-	f.write("rules/all.yaml", "pattern: '{\"source\": [\"aws.states\"]}'\ntargets: {tell: {mqtt: {topic: told/states}, input_path: $.detail}}\n")
+	f.write("rules/all.yaml", "pattern: '{\"source\": [\"aws.states\", \"inspector\"]}'\ntargets: {tell: {mqtt: {topic: told/states}, input_path: $.detail}}\n")
 	f.start()
 	hash, err := f.engine.Deploy(t.Context(), []byte(`{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"test:fail","End":true}}}`))
 	if err != nil {
 		t.Fatal(err)
+	}
+	f.tell(f.fails("b1")) // what delivers it is an execution, too
+	if told := within(t, f.heard); !strings.Contains(told, `"inspection":"b1"`) {
+		t.Fatalf("told %s", told)
 	}
 	if err := f.engine.Start(t.Context(), hash, "x", json.RawMessage(`{"a":1}`)); err != nil {
 		t.Fatal(err)

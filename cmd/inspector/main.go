@@ -56,6 +56,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector model inspect FILE.onnx          what is in a network, and which runtimes can execute it
   inspector model add FILE.onnx --name NAME  make a package of it, with a first model.yaml
   inspector workflow COMMAND                 what happens after a verdict: inspector workflow help lists the commands
+  inspector events tail [--pattern PATTERN]  events as rules see them, as they come
+  inspector events test --pattern PATTERN --event FILE  whether a pattern matches, and why not
   inspector healthcheck [URL]                ask a running appliance whether it is ready
   inspector version
 
@@ -89,6 +91,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = modelCommand(ctx, args, env, stdout, stderr)
 	case "workflow":
 		err = workflowCommand(ctx, args, env, stdout, stderr)
+	case "events":
+		err = eventsCommand(ctx, args, env, stdout, stderr)
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":

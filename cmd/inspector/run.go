@@ -195,7 +195,7 @@ func (a *works) show(health *health, back *backend) error {
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, States: newStatesAPI(a.engine, a.disk, a.log), Registry: back, Recipes: back, Shadows: back,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, States: newStatesAPI(executions{a.engine, a.cluster, a.handed}, a.disk, a.log), Registry: back, Recipes: back, Shadows: back,
 		Tailer: &a.events.bus, Functions: a.events, Log: a.log,
 	})
 	address, err := a.page.Listen()

@@ -63,11 +63,11 @@ func (s *sinks) open(to rule.Sink) (sender, error) {
 		return func(ctx context.Context, p parcel) error { return c.Send(ctx, p.id, p.body) }, nil
 	case to.Execution != nil:
 		return func(ctx context.Context, p parcel) error {
-			return s.engine.Start(ctx, to.Execution.Machine, p.id, p.body)
+			return s.engine.Start(ctx, to.Execution.Machine, rule.RequestIDOf(p.id), p.body)
 		}, nil
 	}
 	return func(ctx context.Context, p parcel) error {
-		return invoke(ctx, s.engine, s.invoked[to.Function], p.id, p.body)
+		return invoke(ctx, s.engine, s.invoked[to.Function], rule.RequestIDOf(p.id), p.body)
 	}, nil
 }
 

@@ -18,7 +18,7 @@ import (
 // statesAPI carries out the actions of Step Functions on the engine, and those
 // that the appliance has beside them.
 type statesAPI struct {
-	engine  *workflow.Engine
+	engine  executions
 	store   *store.Store
 	log     *slog.Logger
 	actions map[string]action
@@ -27,7 +27,7 @@ type statesAPI struct {
 // An action reads its body and gives what becomes the answer, a JSON object.
 type action func(ctx context.Context, body json.RawMessage) (any, error)
 
-func newStatesAPI(e *workflow.Engine, s *store.Store, log *slog.Logger) *statesAPI {
+func newStatesAPI(e executions, s *store.Store, log *slog.Logger) *statesAPI {
 	a := &statesAPI{engine: e, store: s, log: log}
 	a.actions = map[string]action{
 		"CreateStateMachine":         strictly(a.createMachine),
@@ -53,6 +53,7 @@ func newStatesAPI(e *workflow.Engine, s *store.Store, log *slog.Logger) *statesA
 		"Drain":                      strictly(a.drain),
 		"Resume":                     strictly(a.resume),
 		"ListHolds":                  strictly(a.holds),
+		"TestState":                  strictly(a.testState),
 	}
 	return a
 }

@@ -105,7 +105,7 @@ func openEngine(ctx context.Context, c Config, disk *store.Store, log *slog.Logg
 	if err != nil {
 		return nil, nil, err
 	}
-	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Emit: told.emit})
+	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Emit: told.emit, Account: c.Station.Device})
 	return e, told, told.deploy(ctx, e)
 }
 

@@ -21,6 +21,7 @@ type workflowVerb struct {
 func workflowVerbs() []workflowVerb {
 	return []workflowVerb{ // one line a command
 		{"check", "[flags] FILE...", "Every fault of a definition at once, with its line and AWS's words. Exit code 1: it has errors.", workflowCheck},
+		{"test", "FILE [--state NAME] [--input JSON|FILE] [--mock-result JSON|FILE | --mock-error NAME[:CAUSE]] [flags]", "Shows what one state does with its input, step by step. Nothing is invoked: what a Task, Map or Parallel state gives is in the mock.", workflowTest},
 		{"create", "NAME FILE [--type EXPRESS] [--publish]", "Gives the definition in FILE a name.", workflowDefine("create", "CreateStateMachine")},
 		{"update", "NAME FILE [--publish]", "Gives a machine a new revision; what runs finishes on the one it began with.", workflowDefine("update", "UpdateStateMachine")},
 		{"delete", "NAME", "Forgets a machine; what runs on it finishes.", workflowDelete},

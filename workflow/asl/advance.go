@@ -113,7 +113,7 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 func (x *Execution) begin(m *Machine, e Event, input any) {
 	x.name, x.machine, x.status, x.input, x.started, x.seed = e.Name, m, StatusRunning, input, e.At, e.Seed
 	x.open = map[int64]*pending{}
-	x.root = &frame{block: m.top}
+	x.root = &frame{block: m.top, variables: x.variables}
 	x.emit(x.root, HistoryEvent{Type: "ExecutionStarted", input: &input})
 	if m.timeout > 0 {
 		x.timer(nil, roleExecution, "", e.At.Add(m.timeout))
@@ -131,9 +131,9 @@ func (x *Execution) succeeded(p *pending, result any) {
 		return
 	}
 	act := p.act
-	if act.state.token && p.role == roleTask { // handed over; the token's holder answers
+	if (act.state.token || act.state.sync) && p.role == roleTask { // handed over; the token's holder answers
 		x.release(p.command.ID)
-		x.emit(act.frame, act.taskEvent("Submitted", nil))
+		x.emit(act.frame, act.taskEvent("Submitted", &result))
 		return
 	}
 	x.close(act)
@@ -286,7 +286,7 @@ func (x *Execution) cancel(id int64) {
 	if i := slices.IndexFunc(x.issued, func(c Command) bool { return c.ID == id }); i >= 0 {
 		x.issued = slices.Delete(x.issued, i, i+1)
 	} else if id != x.current.Command {
-		x.issued = append(x.issued, Command{ID: id, Kind: Cancel, State: p.command.State})
+		x.issued = append(x.issued, Command{ID: id, Kind: Cancel, State: p.command.State, Resource: p.command.Resource, Input: p.awaited()})
 	}
 }
 

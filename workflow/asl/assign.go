@@ -12,7 +12,7 @@ const (
 
 // assignments compiles Assign. Names must be new to the blocks around, or
 // assigned in this very one.
-func (c *checker) assignments(jsonata bool, at, field string, o map[string]any, also ...string) objectExpr {
+func (c *checker) assignments(jsonata bool, at, field string, o map[string]any) objectExpr {
 	v, ok := o["Assign"]
 	if !ok {
 		return nil
@@ -23,7 +23,7 @@ func (c *checker) assignments(jsonata bool, at, field string, o map[string]any, 
 		return nil
 	}
 	out := objectExpr{}
-	switch e := c.value(jsonata, pointer(at, "Assign"), field, given, also...).(type) {
+	switch e := c.value(jsonata, pointer(at, "Assign"), field, given).(type) {
 	case objectExpr:
 		out = e
 	case literal:

@@ -43,9 +43,9 @@ func (c *checker) catchers(at string, o map[string]any, jsonata bool) (out []cat
 		c.known(here, r, "Comment", "ErrorEquals", "Next", "Assign", place)
 		t := catcher{errors: c.errorEquals(here, r, i == len(list)-1), next: c.needText(here, r, "Next")}
 		field := fmt.Sprintf("Catch[%d]/", i)
-		t.assign = c.assignments(jsonata, here, field+"Assign", r, "errorOutput")
+		t.assign = c.assignments(jsonata, here, field+"Assign", r)
 		if v, ok := r["Output"]; ok && jsonata {
-			t.output = c.value(true, pointer(here, "Output"), field+"Output", v, "errorOutput")
+			t.output = c.value(true, pointer(here, "Output"), field+"Output", v)
 		} else if !jsonata {
 			t.resultPath, t.noResult = c.pathOrNull(here, r, "ResultPath")
 		}

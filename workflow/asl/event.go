@@ -56,7 +56,7 @@ type Command struct {
 	Kind     CommandKind
 	State    string          // name of the state that asks
 	Resource string          // RunTask: as in the definition, without .waitForTaskToken
-	Input    json.RawMessage // RunTask
+	Input    json.RawMessage // RunTask; of a .sync state also Await and Cancel
 	Attempt  int             // RunTask: 0 at first, then the number of the retry
 	Due      time.Time       // SetTimer: when to fire
 	Token    string          // Await, and the RunTask of the same state: who holds it may answer

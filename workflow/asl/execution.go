@@ -36,7 +36,9 @@ type Execution struct {
 	events     []HistoryEvent // made by it
 	issued     []Command      // made by it
 	queue      []arrival
-	contextual any // Execution of $$, which changes only when it is redriven
+	given      any            // the whole of $$, in a test of one state
+	variables  map[string]any // that it begins with, in a test of one state
+	contextual any            // Execution of $$, which changes only when it is redriven
 	redrives   int
 	redriven   time.Time // last
 	stored     int       // bytes of all variables
@@ -233,6 +235,9 @@ var ErrMoot = errors.New("the event answers nothing that is open")
 
 // context is the context object as seen from the activity.
 func (x *Execution) context(act *activity) any {
+	if x.given != nil {
+		return x.given
+	}
 	if x.contextual == nil {
 		o := map[string]any{
 			"Id": x.name, "Name": x.name, "Input": x.input, "RoleArn": "", "StartTime": rfc3339(x.started),

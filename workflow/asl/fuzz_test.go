@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -33,6 +34,39 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// FuzzQuery evaluates any JSONata expression: it ends, and gives JSON.
+func FuzzQuery(f *testing.F) {
+	for _, seed := range unbounded {
+		if len(seed) < 200 && !strings.Contains(seed, "100000") {
+			f.Add(seed, `{"a":[1,null,{"b":"x"}]}`)
+		}
+	}
+	for _, seed := range []string{"$states.input.a[b='x'].b", "$states.input.a.($x := $; $x & 'y')", "$states.input ~> |a|{'c':1},['b']|", "a@$x#$i[%.b]^(<c){d: e}", "$match('ab', /a(b)/i)", "λ($x)<n:n>{$x}(1)", "$partition([1..9], 2)"} {
+		f.Add(seed, `{"a":[1,null,{"b":"x"}]}`)
+	}
+	f.Fuzz(func(t *testing.T, text, input string) {
+		root, err := decode([]byte(input))
+		if err != nil || !fits(root) {
+			return
+		}
+		q, err := compileQuery(text)
+		if err != nil {
+			return
+		}
+		in := testInput
+		in.states = func(field string) (any, bool) { return root, field == "input" }
+		began := time.Now()
+		if v, err := q.eval(in); err == nil {
+			if _, err := decode(encode(v)); err != nil && fits(v) {
+				t.Errorf("%s gives what is no JSON: %v", text, err)
+			}
+		}
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("%s took %v", text, took)
+		}
+	})
+}
+
 // FuzzAdvance parses any definition and tells any events to its executions.
 func FuzzAdvance(f *testing.F) {
 	for _, seed := range []string{
@@ -40,6 +74,8 @@ func FuzzAdvance(f *testing.F) {
 		`{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"$.a","b.$":"States.UUID()"},"End":true}}}`,
 		`{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["States.ALL"]}]}}},"End":true}}}`,
 		`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":"W"}],"Default":"F"},"W":{"Type":"Wait","SecondsPath":"$.a","End":true},"F":{"Type":"Fail","CausePath":"$.b"}}}`,
+		jsonataMachine(`{"Type":"Map","Items":"{% $states.input.items %}","ItemSelector":{"i":"{% $states.context.Map.Item.Value %}"},"Assign":{"r":"{% $states.result %}"},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","TimeoutSeconds":"{% $states.input.i %}","Output":"{% $states.result %}","End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput %}","Next":"C"}]},"C":{"Type":"Succeed"}}},"Next":"Z"}`),
+		jsonataMachine(`{"Type":"Choice","Choices":[{"Condition":"{% $states.input.a > 0 %}","Assign":{"x":1},"Next":"Z"}],"Default":"Z"}`),
 	} {
 		f.Add([]byte(seed), []byte(`{"a":1,"items":[1,2]}`), []byte{0, 1, 2, 3, 4, 5})
 	}

@@ -51,7 +51,7 @@ func (p *queryParser) step(left queryPart) (queryPart, error) {
 	p.inside++
 	defer func() { p.inside-- }()
 	right, err := p.expression(queryPower["."])
-	if !p.plainSteps && (right.text == "*" || right.text == "**") {
+	if !p.plainSteps && (right.text == "*" || right.text == "**") && !strings.ContainsAny(left.text[:1], `"'`) {
 		left.text = counted(left) // all of it is about to be visited
 	}
 	if !p.plainSteps && (strings.HasPrefix(right.text, "(") || strings.HasPrefix(right.text, "$") && right.text != "$") {
@@ -249,5 +249,19 @@ func (p *queryParser) transform() (queryPart, error) {
 	if n == 3 {
 		text += ", " + parts[2].text
 	}
-	return queryPart{text: text + "|"}, p.advance(false)
+	if p.parents > 0 { // it would look through the function made here
+		return queryPart{}, queryFault("", "the operators % and | cannot stand in one expression")
+	}
+	// An object that was put into itself would have no end.
+	v := "$" + own + "v"
+	text = "(function(" + v + "){$" + own + "count($" + own + "count(" + v + ") ~> " + text + "|)})"
+	return queryPart{text: text}, p.advance(false)
+}
+
+// counted hands what goes into a larger value to the function that counts it.
+func counted(part queryPart) string {
+	if part.kind == "[" || part.parent {
+		return part.text
+	}
+	return "$" + own + "count(" + part.text + ")"
 }

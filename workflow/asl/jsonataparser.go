@@ -273,13 +273,6 @@ func (p *queryParser) array() (queryPart, error) {
 	return queryPart{text: "[" + strings.Join(parts, ", ") + "]", kind: "["}, err
 }
 
-func counted(part queryPart) string {
-	if part.kind == "[" || part.parent {
-		return part.text
-	}
-	return "$" + own + "count(" + part.text + ")"
-}
-
 // pairs reads what stands between { and }.
 func (p *queryParser) pairs() (string, error) {
 	if err := p.advance(true); err != nil {

@@ -112,6 +112,7 @@ type state struct {
 	result    expr // Pass: nil is its input
 	resource  string
 	token     bool // .waitForTaskToken
+	sync      bool // .sync or .sync:2: whoever does it holds a token, and answers at the end
 	timeout   delay
 	heartbeat delay
 	retry     []retrier

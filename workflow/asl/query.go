@@ -96,22 +96,22 @@ func querySource(v any) (source string, ok bool) {
 }
 
 // queries compiles JSON in which strings may be JSONata expressions.
-func (c *checker) queries(at, field string, v any, also []string) expr {
+func (c *checker) queries(at, field string, v any) expr {
 	switch v := v.(type) {
 	case string:
 		if source, ok := querySource(v); ok {
-			return c.query(at, field, source, also)
+			return c.query(at, field, source)
 		}
 	case []any:
 		out := make(listExpr, len(v))
 		for i, e := range v {
-			out[i] = c.queries(fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("%s[%d]", field, i), e, also)
+			out[i] = c.queries(fmt.Sprintf("%s/%d", at, i), fmt.Sprintf("%s[%d]", field, i), e)
 		}
 		return constant(out, v)
 	case map[string]any:
 		out := make(objectExpr, 0, len(v))
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			out = append(out, member{key, key, c.queries(pointer(at, key), field+"/"+key, v[key], also)})
+			out = append(out, member{key, key, c.queries(pointer(at, key), field+"/"+key, v[key])})
 		}
 		return out.constant(v)
 	}
@@ -119,7 +119,7 @@ func (c *checker) queries(at, field string, v any, also []string) expr {
 }
 
 // query compiles one expression and reports what AWS refuses at create time.
-func (c *checker) query(at, field, source string, also []string) expr {
+func (c *checker) query(at, field, source string) expr {
 	q, err := compileQuery(source)
 	var failure *queryError
 	switch {
@@ -131,11 +131,6 @@ func (c *checker) query(at, field, source string, also []string) expr {
 		return literal{}
 	case q.uses.bare != "":
 		c.fault(at, "Reference to '%s' at the top level is not supported.", q.uses.bare)
-	}
-	for _, name := range slices.Sorted(maps.Keys(q.uses.states)) {
-		if name != "" && name != "input" && name != "context" && !slices.Contains(also, name) {
-			c.fault(at, "Field '$states.%s' does not exist.", name)
-		}
 	}
 	return queryExpr{q, field}
 }

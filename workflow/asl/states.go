@@ -82,21 +82,16 @@ func (c *checker) data(at string, o map[string]any, s *state, known []string) {
 		s.outputPath, s.noOutput = c.pathOrNull(at, o, "OutputPath")
 		s.resultPath, s.noResult = c.pathOrNull(at, o, "ResultPath")
 	}
-	var also []string
-	if slices.Contains(known, "Retry") {
-		also = []string{"result"}
-	}
 	for _, t := range []struct {
 		field string
 		into  *expr
-		also  []string
-	}{{"Parameters", &s.parameters, nil}, {"Arguments", &s.parameters, nil}, {"ItemSelector", &s.parameters, nil}, {"ResultSelector", &s.selector, nil}, {"Output", &s.output, also}} {
+	}{{"Parameters", &s.parameters}, {"Arguments", &s.parameters}, {"ItemSelector", &s.parameters}, {"ResultSelector", &s.selector}, {"Output", &s.output}} {
 		if v, ok := o[t.field]; ok && slices.Contains(known, t.field) {
-			*t.into = c.value(s.jsonata, pointer(at, t.field), t.field, v, t.also...)
+			*t.into = c.value(s.jsonata, pointer(at, t.field), t.field, v)
 		}
 	}
 	if slices.Contains(known, "Assign") {
-		s.assign = c.assignments(s.jsonata, at, "Assign", o, also...)
+		s.assign = c.assignments(s.jsonata, at, "Assign", o)
 	}
 }
 
@@ -157,6 +152,7 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 
 func (c *checker) task(at string, o map[string]any, s *state) {
 	s.resource, s.token = strings.CutSuffix(c.needText(at, o, "Resource"), ".waitForTaskToken")
+	s.sync = strings.HasSuffix(s.resource, ".sync") || strings.HasSuffix(s.resource, ".sync:2")
 	s.timeout = c.delay(at, o, s.jsonata, "TimeoutSeconds", "TimeoutSecondsPath")
 	s.heartbeat = c.delay(at, o, s.jsonata, "HeartbeatSeconds", "HeartbeatSecondsPath")
 	for _, d := range []delay{s.timeout, s.heartbeat} {
@@ -187,7 +183,7 @@ func (c *checker) delay(at string, o map[string]any, jsonata bool, names ...stri
 		source, isQuery := querySource(v)
 		switch {
 		case jsonata && isQuery:
-			d.query = c.query(pointer(at, name), name, source, nil)
+			d.query = c.query(pointer(at, name), name, source)
 		case strings.HasSuffix(name, "Path"):
 			d.path = c.path(at, o, name)
 		case name == "Timestamp":

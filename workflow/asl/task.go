@@ -14,6 +14,9 @@ func (x *Execution) startTask(act *activity, input any) error {
 			act.await = x.newID()
 		}
 	}
+	if s.sync { // each attempt has its own: the end of an earlier one must not answer it
+		act.await = x.newID()
+	}
 	argument, err := x.arguments(act, input)
 	if err != nil {
 		return err
@@ -35,7 +38,7 @@ func (x *Execution) startTask(act *activity, input any) error {
 	}
 	x.emit(act.frame, h)
 	x.emit(act.frame, act.taskEvent("Started", nil))
-	if !s.token { // a handler that runs cannot send heartbeats: silence is what the shorter time bounds
+	if !s.token && !s.sync { // a handler that runs cannot send heartbeats: silence is what the shorter time bounds
 		if c.Timeout = timeout; beat > 0 && (timeout == 0 || beat < timeout) {
 			c.Timeout = beat
 		}
@@ -44,7 +47,7 @@ func (x *Execution) startTask(act *activity, input any) error {
 	}
 	c.Token = x.Token(act.await)
 	x.issue(act, roleTask, c)
-	x.issue(act, roleAwait, Command{ID: act.await, Kind: Await, State: s.name, Resource: s.resource, Token: c.Token})
+	x.issue(act, roleAwait, Command{ID: act.await, Kind: Await, State: s.name, Resource: s.resource, Input: x.awaited(s, c), Token: c.Token})
 	if timeout > 0 {
 		x.timer(act, roleTimeout, s.name, x.current.At.Add(timeout))
 	}

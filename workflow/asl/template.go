@@ -120,11 +120,10 @@ func asStateError(err error) *stateError {
 
 // value compiles what stands in a field in the query language of its state: a
 // payload template, or JSON with JSONata expressions in it. field is the
-// field's path within the state, as causes name it; also are the fields of
-// $states that it may read besides input and context.
-func (c *checker) value(jsonata bool, at, field string, v any, also ...string) expr {
+// field's path within the state, as causes name it.
+func (c *checker) value(jsonata bool, at, field string, v any) expr {
 	if jsonata {
-		return c.queries(at, field, v, also)
+		return c.queries(at, field, v)
 	}
 	return c.template(at, v)
 }

@@ -248,6 +248,9 @@ func park(t *testing.T, j workflow.Journal) {
 	must(t, j.Park(t.Context(), "x", 1, ""))
 	wantParked(t, j, "x", "", "")
 	wantDue(t, j, "l", at(1), 9, []string{"x/A/1"})
+	must(t, j.Done(t.Context(), "x", 1))
+	wantDue(t, j, "l", at(1), 9, nil)
+	wantError(t, j.Done(t.Context(), "x", 1), workflow.ErrNotFound)
 }
 
 // wantParked checks the reason of the execution and of each of its work.

@@ -23,6 +23,9 @@ type folded struct {
 	events  []asl.Event
 	history []asl.HistoryEvent
 	parked  map[int64]string
+
+	definition, device string
+	local              []string
 }
 
 // fold asks for the journal and folds it. A worker must be at work somewhere.
@@ -44,6 +47,7 @@ func fold(ask func(from int) (page, error)) (*folded, error) {
 			return nil, err
 		}
 		if f.machine == nil {
+			f.definition, f.device, f.local = p.Definition, p.Device, p.Local
 			if f.machine, err = asl.Parse([]byte(p.Definition)); err != nil {
 				return nil, err
 			}

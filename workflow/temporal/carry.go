@@ -65,7 +65,7 @@ func (r *run) continuation() error {
 		return temporal.NewNonRetryableApplicationError(cause, "States.Runtime", nil, Outcome{Status: asl.StatusFailed, Error: "States.Runtime", Cause: cause})
 	}
 	next := r.start
-	next.Input, next.Journal, next.Parked = nil, journal, r.parked
+	next.Input, next.Journal, next.Parked, next.Redrive = nil, journal, r.parked, false
 	return workflow.NewContinueAsNewError(r.ctx, Type, next)
 }
 

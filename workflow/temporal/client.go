@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -67,6 +69,10 @@ func (c *Client) Check(ctx context.Context) error {
 	if _, err := c.sdk.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		return fmt.Errorf("temporal: %s: %w", c.config.Address, err)
 	}
+	_, err := c.sdk.WorkflowService().DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: c.config.Namespace})
+	if err != nil {
+		return fmt.Errorf("temporal: namespace %s: %w", c.config.Namespace, err)
+	}
 	return nil
 }
 
@@ -81,13 +87,14 @@ func (c *Client) Start(ctx context.Context, definition []byte, id string, input 
 	if err != nil {
 		return &startError{id, err}
 	}
-	sum := sha256.Sum256(append([]byte(m.Hash()+"\x00"), input...))
-	mark := hex.EncodeToString(sum[:])
-	_, err = c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: c.config.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		Memo:                  map[string]any{memoStart: mark}, StaticSummary: cmp.Or(m.Comment, m.Hash()),
-	}, Type, Start{Definition: string(definition), Input: input, Device: c.config.Device, Local: c.config.Local, Lost: c.config.Lost})
+	for _, r := range m.Resources() {
+		if strings.HasPrefix(r, "arn:aws:states:::states:") {
+			return &startError{id, fmt.Errorf("nobody on a cluster handles %q: run it on the embedded engine", r)}
+		}
+	}
+	mark := startMark(m, input)
+	err = c.execute(ctx, id, mark, m, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		Start{Definition: string(definition), Input: input, Device: c.config.Device, Local: c.config.Local, Lost: c.config.Lost})
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	var refused *serviceerror.InvalidArgument
 	switch {
@@ -135,16 +142,41 @@ func (c *Client) Stop(ctx context.Context, id, errorName, cause string) error {
 	return wrap(err, "stop", id)
 }
 
-// Redrive tries again what of the execution is parked, with the same keys.
+// Redrive lets an execution go on. What of it is parked is tried again, with
+// the same keys; one that failed, timed out or was stopped goes on at the state
+// where it ended, as a new run of the same workflow.
 func (c *Client) Redrive(ctx context.Context, id string) error {
 	f, err := c.fold(ctx, id)
 	switch {
 	case err != nil:
 		return wrap(err, "redrive", id)
-	case len(f.parked) == 0:
+	case len(f.parked) > 0 && f.x.Status() == asl.StatusRunning:
+		return wrap(c.sdk.SignalWorkflow(ctx, id, "", signalRedrive, nil), "redrive", id)
+	}
+	journal, err := pack(f.events)
+	if err != nil {
+		return wrap(err, "redrive", id)
+	}
+	if _, _, err := f.machine.Advance(&f.x, asl.Event{Kind: asl.Redriven, At: time.Now()}); err != nil {
 		return wrap(engine.ErrNotParked, "redrive", id)
 	}
-	return wrap(c.sdk.SignalWorkflow(ctx, id, "", signalRedrive, nil), "redrive", id)
+	mark := startMark(f.machine, f.events[0].Input)
+	in := Start{Definition: f.definition, Device: f.device, Local: f.local, Lost: c.config.Lost, Journal: journal, Redrive: true}
+	return wrap(c.execute(ctx, id, mark, f.machine, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, in), "redrive", id)
+}
+
+// startMark tells whether two starts are the same.
+func startMark(m *asl.Machine, input json.RawMessage) string {
+	sum := sha256.Sum256(append([]byte(m.Hash()+"\x00"), input...))
+	return hex.EncodeToString(sum[:])
+}
+
+func (c *Client) execute(ctx context.Context, id, mark string, m *asl.Machine, reuse enums.WorkflowIdReusePolicy, in Start) error {
+	_, err := c.sdk.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: id, TaskQueue: c.config.TaskQueue, WorkflowExecutionErrorWhenAlreadyStarted: true, WorkflowIDReusePolicy: reuse,
+		Memo: map[string]any{memoStart: mark}, StaticSummary: cmp.Or(m.Comment, m.Hash()),
+	}, Type, in)
+	return err
 }
 
 // wrap says what was tried, in the engine's errors where it has them.
@@ -154,6 +186,8 @@ func wrap(err error, what, id string) error {
 		return nil
 	case isNotFound(err):
 		err = engine.ErrNotFound
+	case isUnavailable(err):
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("temporal: %s execution %q: %w", what, id, err)
 }
@@ -161,6 +195,16 @@ func wrap(err error, what, id string) error {
 func isNotFound(err error) bool {
 	var missing *serviceerror.NotFound
 	return errors.As(err, &missing)
+}
+
+// ErrUnavailable is given while the cluster, or every worker that could answer
+// for it, cannot be reached.
+var ErrUnavailable = errors.New("the Temporal cluster does not answer")
+
+func isUnavailable(err error) bool {
+	var away *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	return errors.As(err, &away) || errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // answerIn bounds how long a worker may take to record an answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -34,7 +35,10 @@ func TestExecutionsGoOnElsewhere(t *testing.T) {
 	}
 	said := first.until("began lost/Second/2")
 	said = append(said, first.rest()...)
+	killed := time.Now()
 	second := startWorker(t, s.Address, false)
+	again := second.until("began lost/Second/2")
+	t.Logf("from the kill to the next attempt: %v, with %v without a sign", time.Since(killed).Round(100*time.Millisecond), testConfig("").Lost)
 	d, err := c.Wait(ctx, "lost")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +47,7 @@ func TestExecutionsGoOnElsewhere(t *testing.T) {
 		t.Errorf("ended %s %s %s %s", d.Status, d.Output, d.Error, d.Cause)
 	}
 	record(ctx, t, c, "lost")
-	after := second.rest()
+	after := append(append(again, "began lost/Second/2"), second.rest()...)
 	if n := timesOf(said, "lost/First/1"); n != 1 || timesOf(after, "lost/First/1") != 0 {
 		t.Errorf("the recorded deed was done again: %q, %q", said, after)
 	}
@@ -158,7 +162,7 @@ func TestClient(t *testing.T) {
 	c := newClient(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	startWorker(t, s.Address, true)
+	worker := startWorker(t, s.Address, true)
 	start := func(id, definition, input string) error {
 		return c.Start(ctx, []byte(definition), id, json.RawMessage(input))
 	}
@@ -175,6 +179,10 @@ func TestClient(t *testing.T) {
 		}
 		if err := start("bad", `{}`, `{}`); err == nil {
 			t.Error("a faulty definition was started")
+		}
+		nested := `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync","Parameters":{"StateMachineArn":"x"},"End":true}}}`
+		if _, _, final := engine.Failure(start("nested", nested, `{}`)); !final {
+			t.Error("what nobody would do is not refused for good")
 		}
 	})
 	t.Run("describe", func(t *testing.T) {
@@ -231,8 +239,45 @@ func TestClient(t *testing.T) {
 		if err := c.Redrive(ctx, "parked"); !errors.Is(err, engine.ErrNotParked) {
 			t.Errorf("redrive what is not parked: %v", err)
 		}
+		if err := start("failed", `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:quick","Next":"B"},"B":{"Type":"Task","Resource":"local:failing","End":true}}}`, `{}`); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := c.Wait(ctx, "failed"); err != nil || d.Status != asl.StatusFailed || d.Error != "Local.Failed" {
+			t.Fatalf("ended as %+v, %v", d, err)
+		}
+		if err := c.Redrive(ctx, "failed"); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := c.Wait(ctx, "failed"); err != nil || d.Status != asl.StatusSucceeded || string(d.Output) != `"B"` {
+			t.Errorf("redriven it ended as %+v, %v", d, err)
+		}
 		if err := c.Redrive(ctx, "nobody"); !errors.Is(err, engine.ErrNotFound) {
 			t.Errorf("redrive nobody: %v", err)
 		}
+		if n := timesOf(worker.rest(), "failed/A/1"); n != 1 {
+			t.Errorf("the state before was done %d times", n)
+		}
 	})
+}
+
+// Without a cluster the client says so, soon.
+func TestNoCluster(t *testing.T) {
+	c, err := New(testConfig("127.0.0.1:1"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if _, err := c.Describe(ctx, "any"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("describe: %v", err)
+	}
+	if err := c.SendTaskSuccess(ctx, "any.1.00", json.RawMessage(`1`)); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("answer: %v", err)
+	}
+	stopped, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer stop()
+	if err := c.NewWorker().Run(stopped); err != nil {
+		t.Errorf("a worker that is asked to stop: %v", err)
+	}
 }

@@ -91,6 +91,9 @@ func (r *run) begin() error {
 		}
 	}
 	r.journal = events
+	if r.start.Redrive {
+		return r.tell(asl.Event{Kind: asl.Redriven})
+	}
 	for _, c := range r.x.Open() {
 		if _, held := r.parked[c.ID]; !held {
 			r.carryOut(c)

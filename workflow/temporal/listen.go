@@ -42,7 +42,9 @@ type stop struct {
 
 // A page is a part of the journal; folding all of it gives the execution.
 type page struct {
-	Definition string           `json:"definition,omitempty"` // on the first page
+	Definition string           `json:"definition,omitempty"` // on the first page, with the next two
+	Device     string           `json:"device,omitempty"`
+	Local      []string         `json:"local,omitempty"`
 	Events     []asl.Event      `json:"events"`
 	Total      int              `json:"total"`
 	Parked     map[int64]string `json:"parked,omitempty"`
@@ -89,7 +91,7 @@ func onSignal[T any](r *run, name string, f func(T)) {
 func (r *run) page(from int) (page, error) {
 	p := page{Total: len(r.journal), Parked: r.parked}
 	if from == 0 {
-		p.Definition = r.start.Definition
+		p.Definition, p.Device, p.Local = r.start.Definition, r.start.Device, r.start.Local
 	}
 	size := 0
 	for _, e := range r.journal[min(max(from, 0), len(r.journal)):] {

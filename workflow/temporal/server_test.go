@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -28,18 +27,15 @@ const asWorker = "INSPECTOR_TEST_WORKER"
 
 func TestMain(m *testing.M) {
 	if address := os.Getenv(asWorker); address != "" {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-		defer stop()
-		if err := beWorker(ctx, address); err != nil {
+		if err := beWorker(context.Background(), address); err != nil {
 			fmt.Println("failed", err)
-			os.Exit(1)
 		}
 		return
 	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.temporal.io/sdk/internal.(*workerCache).close"))
 }
 
-// beWorker does deeds until ctx ends and says on its output what it does. A
+// beWorker does deeds until it is killed and says on its output what it does. A
 // worker whose hands are full never ends a deed.
 func beWorker(ctx context.Context, address string) error {
 	c, err := New(testConfig(address), slog.New(slog.DiscardHandler))
@@ -48,7 +44,7 @@ func beWorker(ctx context.Context, address string) error {
 	}
 	defer c.Close()
 	w := c.NewWorker()
-	var refused atomic.Bool
+	var refused, failed atomic.Bool
 	handle := func(ctx context.Context, task engine.Task) (json.RawMessage, error) {
 		fmt.Println("began", task.Key)
 		if task.Resource == "local:slow" && os.Getenv("INSPECTOR_TEST_HANDS") == "full" {
@@ -58,9 +54,12 @@ func beWorker(ctx context.Context, address string) error {
 		if task.Resource == "local:refused" && !refused.Swap(true) {
 			return nil, fault{"Local.Refused", "not today", true}
 		}
+		if task.Resource == "local:failing" && !failed.Swap(true) {
+			return nil, fault{"Local.Failed", "as ever", false}
+		}
 		return json.Marshal(task.State)
 	}
-	for _, resource := range []string{"local:quick", "local:slow", "local:ask", "local:refused"} {
+	for _, resource := range []string{"local:quick", "local:slow", "local:ask", "local:refused", "local:failing"} {
 		w.Handle(resource, 4, handle)
 	}
 	fmt.Println("ready")

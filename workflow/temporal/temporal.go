@@ -33,6 +33,7 @@ type Start struct {
 	Lost       time.Duration    `json:"lost,omitempty"`    // 0 is the constant
 	Journal    []byte           `json:"journal,omitempty"` // packed, of the runs that this one continues
 	Parked     map[int64]string `json:"parked,omitempty"`  // why commands of them wait for a person
+	Redrive    bool             `json:"redrive,omitempty"` // the journal is of an execution that failed: it goes on where it ended
 }
 
 // Outcome is the result of the workflow, and the detail of its failure.

@@ -47,6 +47,7 @@ const (
 // Run works until ctx ends and returns when all has ended. A cluster that
 // cannot be reached is tried again for ever.
 func (w *Worker) Run(ctx context.Context) error {
+	worker.SetStickyWorkflowCacheSize(kept)
 	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, longestWait) {
 		if err := w.serve(ctx); err == nil {
 			return nil

@@ -49,14 +49,6 @@ func sameText(recorded any, have string) bool {
 	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "$").MatchString(have)
 }
 
-// Events is the recorded history for level 3, as Event gives each.
-func (c Case) Events() (out []string) {
-	for _, h := range c.History {
-		out = append(out, strings.TrimSuffix(h.Type+" "+h.Name, " "))
-	}
-	return out
-}
-
 // Event is one history event as level 3 compares it: its type, with the name
 // where recordings have one.
 func Event(kind, name string) string {

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"inspector"
+	"inspector/camera"
+	"inspector/model"
+	"inspector/notify/rule"
+	"inspector/web"
+)
+
+// What the code tells is what the schema allows, and the examples show it.
+func TestOwnEventsAreAsDocumented(t *testing.T) {
+	at := time.Date(2026, 3, 2, 14, 5, 6, 789e6, time.UTC)
+	station := inspector.Station{Site: "graz", Line: "smt2", Device: "aoi1"}
+	o := rule.Origin{Account: station.Device, Region: station.Site, States: "aws.states"}
+	board := inspector.Inspection{
+		ID: "aoi1-5eed0001-17", Station: station, Seq: 17, At: at, Verdict: inspector.Fail, Reason: "open 0.93 is 0.7 or more", Score: 0.93, Serial: "SN-000123",
+		Recipe: "main-board-b", Model: "pcb/1.0.0@3f5a", Defects: []inspector.Defect{{Class: "open"}, {Class: "open"}, {Class: "short"}},
+	}
+	folder := filepath.Join("..", "..", "docs", "messages")
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	schema, err := c.Compile(filepath.Join(folder, "events.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range map[string]rule.Event{
+		"inspection-judged": o.Event(inspectionJudged, board.ID, at, judgedDetailOf(board)),
+		"model-changed":     o.Event(modelChanged, "k", at, modelDetailOf(model.Change{At: at, By: "Ana", Model: "pcb", Alias: model.Production, From: "1.0.0", To: "1.1.0", Reason: "fewer false calls"})),
+		"camera-state":      o.Event(cameraChanged, "k", at, cameraDetail{camera.Lost, camera.Delivering, "/dev/video0", "no frame for 5s", at}),
+		"storage-health":    o.Event(storageChanged, "k", at, storageDetail{web.Degraded, web.OK, "1.9 GB free", "free space on the disk that holds data", 1_900_000_000, 64_000_000_000}),
+	} {
+		text, err := e.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var shown bytes.Buffer
+		if err := json.Indent(&shown, text, "", "  "); err != nil {
+			t.Fatal(err)
+		}
+		example, err := os.ReadFile(filepath.Join(folder, "events", name+".json"))
+		if err != nil || string(bytes.TrimSpace(example)) != shown.String() {
+			t.Errorf("%s.json is not what is told (%v):\n%s", name, err, shown.String())
+		}
+		v.(map[string]any)["detail"].(map[string]any)["more"] = true
+		if schema.Validate(v) == nil {
+			t.Errorf("the schema takes any detail of %s", name)
+		}
+	}
+}
