@@ -21,7 +21,7 @@ import (
 // A Fault is an effect that did not happen, or that nobody confirmed. Its text
 // never has a secret, a signature or what a server said about them.
 type Fault struct {
-	Op     string // put, send, check, read
+	Op     string // put, send, get, list, check, read
 	Target string // s3://BUCKET/KEY, the queue's URL, or a path
 	Code   string // the server's word for it, or ours
 	Remedy string // what a person can do
@@ -173,6 +173,8 @@ func (f *Fault) ofAccess() bool {
 // ofPlace rules on where it should go.
 func (f *Fault) ofPlace() bool {
 	switch f.Code {
+	case "NoSuchKey":
+		f.Remedy = noSuchKey
 	case "NoSuchBucket", "NotFound", "InvalidBucketName":
 		f.Remedy = "create the bucket, or correct its name; then redrive"
 	case "PermanentRedirect", "MovedPermanently", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "WrongRegion":

@@ -259,7 +259,7 @@ func TestPageShowsExecutions(t *testing.T) {
 	view(t, ctx, 1280, 800, "light")
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#runs-back`)))
 	until(t, ctx, `document.querySelectorAll('#run-rows tr').length === 2 && document.getElementById('run').hidden`)
-	for choice, rows := range map[string]int{"parked": 0, "waiting": 1, "SUCCEEDED": 1, "FAILED": 0} {
+	for choice, rows := range map[string]int{"PARKED": 0, "RUNNING": 1, "SUCCEEDED": 1, "FAILED": 0} {
 		do(t, ctx, chromedp.SetValue(chromedp.CSS(`#runs-filter`), choice))
 		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.getElementById('runs-filter').dispatchEvent(new Event('change'))`)); err != nil {
 			t.Fatal(err)

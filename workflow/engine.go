@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inspector/workflow/asl"
@@ -79,6 +80,9 @@ type Engine struct {
 	machines map[string]*asl.Machine // by hash
 	names    map[string]Machine      // nil: not read yet
 
+	holding sync.Mutex  // held while holds change
+	held    atomic.Bool // the journal may hold work back
+
 	made     time.Time  // with its monotonic reading
 	changing sync.Mutex // held by whoever changes a machine
 }
@@ -117,6 +121,7 @@ func (e *Engine) Handle(resource string, concurrency int, h Handler) {
 func (e *Engine) Run(ctx context.Context) error {
 	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	e.recount(ctx)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
 	defer stop()
 	var running sync.WaitGroup
@@ -138,7 +143,7 @@ func (e *Engine) Wake(written ...Transition) {
 func (e *Engine) wake(begun []Work) {
 	for _, w := range begun {
 		if l := e.lanes[w.Lane]; l != nil {
-			l.signal()
+			l.look()
 		}
 	}
 }

@@ -177,7 +177,7 @@ func TestPageRedrivesAndStops(t *testing.T) {
 	wait(`document.querySelectorAll('#run-rows tr').length >= 3`)
 	open("waits-1", "in progress")
 	act(t, ctx, chromedp.Click(chromedp.CSS(`#run-stop`)))
-	wait(`document.getElementById('run-stop').textContent === 'Stop it for good'`)
+	wait(`document.getElementById('run-stop').textContent.startsWith('Stop for good')`)
 	if x := get[web.Execution](a, "/api/v1/executions/waits-1"); x.Status != "RUNNING" {
 		t.Errorf("one click has stopped it: %+v", x)
 	}
@@ -190,6 +190,9 @@ func TestPageRedrivesAndStops(t *testing.T) {
 	open("parks-1", "parked")
 	act(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
 	becomes("succeeded")
+	if x := get[web.Execution](a, "/api/v1/executions/parks-1"); x.Redrives != 0 {
+		t.Errorf("parked work counts as a redrive: %+v", x) // it had not ended
+	}
 	open("fails-1", "failed")
 	act(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
 	becomes("succeeded")

@@ -25,6 +25,7 @@ const (
 	review        = "inspector:review"
 	closeBoard    = "inspector:close"
 	putObject     = "arn:aws:states:::aws-sdk:s3:putObject"
+	putResults    = "arn:aws:states:::s3:putObject" // of a Map's ResultWriter
 	sendMessage   = "arn:aws:states:::sqs:sendMessage"
 )
 
@@ -32,6 +33,8 @@ const (
 type keeper interface {
 	Put(ctx context.Context, o upstream.Object) (upstream.Receipt, error)
 	Send(ctx context.Context, m upstream.Message) (string, error)
+	Get(ctx context.Context, bucket, key string, limit int64) ([]byte, error)
+	List(ctx context.Context, bucket, prefix, from string) (upstream.Listing, error)
 	Check(ctx context.Context) error
 }
 
@@ -52,6 +55,11 @@ func (t *tasks) register(e registrar) {
 	e.Handle(review, 4, t.review)
 	e.Handle(closeBoard, 4, t.close)
 	e.Handle(putObject, 4, t.put)
+	e.Handle(putResults, 4, t.put)
+	for _, integration := range []string{"arn:aws:states:::s3:", "arn:aws:states:::aws-sdk:s3:"} { // a Map's ItemReader, and a task
+		e.Handle(integration+"getObject", 4, t.get)
+		e.Handle(integration+"listObjectsV2", 4, t.list)
+	}
 	e.Handle(sendMessage, 4, t.send)
 }
 

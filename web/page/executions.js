@@ -1,7 +1,6 @@
 // Executions of the workflow: a list, and one of them with its graph.
 import { $, set, el, clock } from '/app.js';
 
-const lists = { parked: x => Boolean(x.parked), waiting: x => x.status === 'RUNNING' && !x.parked };
 let shown = null, turn = 0;
 
 // state is how the execution is, in one word, and its class.
@@ -21,16 +20,14 @@ async function get(url) {
 
 async function list() {
   const wanted = $('runs-filter').value, mine = ++turn;
-  const status = wanted in lists ? 'RUNNING' : wanted;
   set($('no-runs'), 'Loading');
   $('no-runs').hidden = false;
   try {
-    const q = new URLSearchParams({ limit: wanted in lists ? 500 : 100 });
-    if (status) q.set('status', status);
+    const q = new URLSearchParams({ limit: 100 });
+    if (wanted) q.set('status', wanted);
     const { executions } = await get('/api/v1/executions?' + q);
     if (mine !== turn) return;
-    const found = executions.filter(lists[wanted] ?? (() => true));
-    $('run-rows').replaceChildren(...found.map(x => {
+    $('run-rows').replaceChildren(...executions.map(x => {
       const tr = el('tr'), name = el('button', 'link', x.name), note = el('td', 'note', x.parked || x.error || x.states.join(', '));
       tr.dataset.id = x.name;
       name.type = 'button';
@@ -40,7 +37,7 @@ async function list() {
       return tr;
     }));
     set($('no-runs'), wanted ? 'None of these' : 'No executions yet');
-    $('no-runs').hidden = found.length > 0;
+    $('no-runs').hidden = executions.length > 0;
   } catch (e) { set($('no-runs'), e.message); }
 }
 
@@ -59,7 +56,7 @@ async function one(id) {
     set($('run-note'), [x.parked, x.error, x.cause].filter(Boolean).join(' · ') || (x.states.length ? 'at ' + x.states.join(', ') : ''));
     $('run-redrive').hidden = !x.parked && !['FAILED', 'ABORTED', 'TIMED_OUT'].includes(x.status);
     $('run-stop').hidden = x.status !== 'RUNNING';
-    sure(false);
+    set($('run-stop'), 'Stop');
     $('run-graph').alt = `The states of the workflow; ${state(x)[0]}${x.states.length ? ' at ' + x.states.join(', ') : ''}. The table below has each step.`;
     $('run-open').href = path(id) + '/graph.svg';
     $('run-events').replaceChildren(...h.events.map(line));
@@ -79,11 +76,6 @@ async function picture(svg) {
   const name = (now ?? drawn).querySelector('.name');
   if (name) box.scrollTo(Number(name.getAttribute('x')) - box.clientWidth / 2, now ? Number(name.getAttribute('y')) - box.clientHeight / 2 : 0);
 }
-// sure makes the next click on Stop count, or not.
-function sure(yes) {
-  $('run-stop').dataset.sure = yes ? 'yes' : '';
-  set($('run-stop'), yes ? 'Stop it for good' : 'Stop');
-}
 function line(e) {
   const tr = el('tr'), data = el('td', 'note');
   const said = [e.error, e.cause].filter(Boolean).join(': ');
@@ -99,13 +91,13 @@ function line(e) {
 }
 function say(problem) { set($('run-error'), problem); $('run-error').hidden = false; }
 
-async function order(url, what) {
+async function order(url, body) {
   const headers = { 'Content-Type': 'application/json' }, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
   if (token) headers.Authorization = 'Bearer ' + token;
   const buttons = [$('run-redrive'), $('run-stop')];
   buttons.forEach(b => { b.disabled = true; });
   try {
-    const r = await fetch(url, { method: 'POST', headers, body: JSON.stringify(what) });
+    const r = await fetch(url, { method: 'POST', headers, body });
     if (r.ok) {
       if (token) sessionStorage.setItem('token', token);
       await one(id);
@@ -141,9 +133,9 @@ $('runs-back').addEventListener('click', back);
 $('runs-filter').addEventListener('change', list);
 $('runs-again').addEventListener('click', list);
 $('run-again').addEventListener('click', () => one(shown));
-$('run-redrive').addEventListener('click', () => order(path(shown) + '/redrive', {}));
-$('run-stop').addEventListener('click', () => {
-  if (!$('run-stop').dataset.sure) return sure(true);
-  order('/api/v1/states/StopExecution', { name: shown, cause: 'stopped on the page', by: localStorage.getItem('name') || 'page' });
+$('run-redrive').addEventListener('click', () => order(path(shown) + '/redrive'));
+$('run-stop').addEventListener('click', e => {
+  if (e.target.textContent === 'Stop') return set(e.target, 'Stop for good: nothing more is delivered');
+  order('/api/v1/states/StopExecution', JSON.stringify({ name: shown, error: 'Stopped', cause: 'stopped on the page', by: localStorage.getItem('name') || 'page' }));
 });
 $('run-rows').addEventListener('click', e => { const tr = e.target.closest('tr'); if (tr) one(tr.dataset.id); });

@@ -25,6 +25,11 @@ const (
 // retries of an outage that lasts for weeks must not count.)
 const maxEntries = 25_000
 
+// maxAtATime bounds the states that one event may make the execution enter:
+// what is left goes on by a timer, so that many children never make one
+// transition long.
+const maxAtATime = 10_000
+
 // Advance folds one event into x. It gives the history events that this made
 // and the commands to carry out once the event is durable. It never blocks,
 // reads no clock and draws no random number: those arrive inside the event,
@@ -88,12 +93,12 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 	fit := false
 	switch e.Kind {
 	case Succeeded:
-		fit = p.role == roleTask || p.role == roleAwait
+		fit = p.role == roleTask || p.role == roleAwait || p.role == roleReader || p.role == roleWriter
 		if payload, err = decode(e.Output); err != nil {
 			return nil, nil, fmt.Errorf("read the output of state %q: %w", p.command.State, err)
 		}
 	case Failed:
-		fit = p.role == roleTask || p.role == roleAwait
+		fit = p.role == roleTask || p.role == roleAwait || p.role == roleReader || p.role == roleWriter
 	case Fired:
 		fit = p.command.Kind == SetTimer
 	case Heartbeat:
@@ -117,6 +122,14 @@ func (x *Execution) begin(m *Machine, e Event, input any) {
 }
 
 func (x *Execution) succeeded(p *pending, result any) {
+	switch p.role {
+	case roleReader:
+		x.readerAnswered(p, result)
+		return
+	case roleWriter:
+		x.written(p)
+		return
+	}
 	act := p.act
 	if (act.state.token || act.state.sync) && p.role == roleTask { // handed over; the token's holder answers
 		x.release(p.command.ID)
@@ -137,6 +150,14 @@ func (x *Execution) succeeded(p *pending, result any) {
 }
 
 func (x *Execution) failed(p *pending, e *stateError) {
+	switch p.role {
+	case roleReader:
+		x.failRun(p.act.run, &stateError{errItemReader, e.cause})
+		return
+	case roleWriter:
+		x.failRun(p.act.run, &stateError{errResultWriter, e.cause})
+		return
+	}
 	x.close(p.act)
 	h := p.act.taskEvent("Failed", nil)
 	if e.name == errTimeout {
@@ -152,6 +173,8 @@ func (x *Execution) fired(p *pending) {
 	switch p.role {
 	case roleExecution:
 		x.end(StatusTimedOut, stateError{name: errTimeout})
+	case rolePause:
+		x.paused = false
 	case roleWait:
 		x.pass(p.act)
 	case roleRetry:
@@ -174,7 +197,14 @@ func (x *Execution) heartbeat(act *activity) {
 
 // settle enters states until all wait or the execution has ended.
 func (x *Execution) settle() {
-	for len(x.queue) > 0 && x.status == StatusRunning {
+	for n := 0; len(x.queue) > 0 && x.status == StatusRunning; n++ {
+		if n >= maxAtATime && x.runs > 0 {
+			if !x.paused {
+				x.paused = true
+				x.timer(nil, rolePause, "", x.current.At)
+			}
+			return
+		}
 		a := x.queue[0]
 		x.queue = x.queue[1:]
 		if !a.frame.dead {
@@ -193,8 +223,13 @@ func (x *Execution) enter(a arrival) {
 	act.retries = make([]int64, len(act.state.retry))
 	a.frame.act = act
 	x.emit(a.frame, HistoryEvent{Type: act.state.kind + "StateEntered", Name: a.state, input: &a.input})
-	act.entered = x.history
-	if x.entries++; x.entries > maxEntries {
+	act.entered = a.frame.last
+	if c := a.frame.child; c != nil {
+		if c.entries++; c.entries > maxEntries {
+			x.raise(act, &stateError{errRuntime, fmt.Sprintf("The execution entered more than %d states.", maxEntries)})
+			return
+		}
+	} else if x.entries++; x.entries > maxEntries {
 		x.end(StatusFailed, stateError{errRuntime, fmt.Sprintf("The execution entered more than %d states.", maxEntries)})
 		return
 	}
@@ -205,7 +240,7 @@ func (x *Execution) enter(a arrival) {
 func (x *Execution) end(status Status, e stateError) {
 	x.shut(x.root)
 	for id, p := range x.open {
-		if p.role == roleExecution {
+		if p.act == nil {
 			x.cancel(id)
 		}
 	}
@@ -261,10 +296,17 @@ func (x *Execution) close(act *activity) {
 		x.cancel(id)
 	}
 	act.beatTimer = 0
-	for _, f := range act.branches {
+	for _, f := range act.inOrder() {
 		x.shut(f)
 	}
 	act.branches = nil
+	if r := act.run; r != nil {
+		r.ended = true
+		for _, i := range sortedKeys(r.running) {
+			x.shut(r.running[i])
+		}
+		act.run = nil
+	}
 }
 
 func (x *Execution) shut(f *frame) {

@@ -2,6 +2,7 @@ package asl
 
 import (
 	"encoding/json"
+	"slices"
 )
 
 func (x *Execution) startParallel(act *activity, input any) error {
@@ -13,7 +14,7 @@ func (x *Execution) startParallel(act *activity, input any) error {
 	n := len(act.state.branches)
 	act.results, act.left = make([]any, n), n
 	for i, b := range act.state.branches {
-		f := &frame{block: b, parent: act, index: i, last: x.history}
+		f := &frame{block: b, parent: act, index: i, child: act.frame.child, last: act.frame.last}
 		act.branches = append(act.branches, f)
 		x.arrive(f, b.start, argument)
 	}
@@ -24,11 +25,15 @@ func (x *Execution) startParallel(act *activity, input any) error {
 const maxAtOnce = 40
 
 func (x *Execution) startMap(act *activity, input any) error {
-	items, err := x.items(act, input)
-	if err != nil {
-		return err
+	d := act.state.distributed
+	var list []any
+	if d == nil || d.reader == nil {
+		var err error
+		if list, err = x.items(act, input); err != nil {
+			return err
+		}
 	}
-	atOnce, err := x.count(act, act.state.concurrency, input)
+	atOnce, err := x.whole(act, act.state.concurrency, input)
 	if err != nil {
 		return err
 	}
@@ -38,9 +43,22 @@ func (x *Execution) startMap(act *activity, input any) error {
 	if atOnce < 0 {
 		return runtimeError("MaxConcurrency cannot be negative.")
 	}
-	length := len(items)
+	length := len(list)
 	x.emit(act.frame, HistoryEvent{Type: "MapStateStarted", Length: &length})
-	act.items, act.results, act.left, act.next, act.argument = items, make([]any, length), length, 0, input
+	limit, err := x.tolerance(act, input)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		x.startDistributed(act, list, atOnce, limit, input)
+		return nil
+	}
+	return x.startInline(act, list, atOnce, input)
+}
+
+func (x *Execution) startInline(act *activity, list []any, atOnce int64, input any) error {
+	length := len(list)
+	act.items, act.results, act.left, act.next, act.argument = list, make([]any, length), length, 0, input
 	if length == 0 {
 		x.allDone(act)
 		return nil
@@ -107,7 +125,7 @@ func (x *Execution) startItem(act *activity) error {
 	i := act.next
 	act.next++
 	b := act.state.branches[0]
-	f := &frame{block: b, parent: act, index: i, item: act.items[i], last: act.frame.last}
+	f := &frame{block: b, parent: act, index: i, item: &item{value: act.items[i]}, child: act.frame.child, last: act.frame.last, slot: len(act.branches)}
 	act.branches = append(act.branches, f)
 	x.emit(f, HistoryEvent{Type: "MapIterationStarted", Name: act.state.name, Index: &f.index})
 	input := act.items[i]
@@ -124,12 +142,17 @@ func (x *Execution) startItem(act *activity) error {
 
 // branchDone takes the output of a branch or item to its state.
 func (x *Execution) branchDone(f *frame, out any) {
+	if r := f.ended(); r != nil {
+		x.childSucceeded(r, f.child, out)
+		return
+	}
 	act := f.parent
 	act.results[f.index] = out
 	act.left--
 	if act.state.kind == "Map" {
 		x.emit(f, HistoryEvent{Type: "MapIterationSucceeded", Name: act.state.name, Index: &f.index})
 		act.frame.last = f.last
+		act.forget(f)
 	}
 	if act.left == 0 {
 		x.allDone(act)
@@ -151,4 +174,16 @@ func (x *Execution) allDone(act *activity) {
 	}
 	x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateSucceeded"})
 	x.complete(act, result)
+}
+
+// forget takes an item that has ended out of those that run, in constant time.
+func (act *activity) forget(f *frame) {
+	last := act.branches[len(act.branches)-1]
+	act.branches[f.slot], last.slot = last, f.slot
+	act.branches = act.branches[:len(act.branches)-1]
+}
+
+// inOrder gives the branches or items that run by their index.
+func (act *activity) inOrder() []*frame {
+	return slices.SortedFunc(slices.Values(act.branches), func(a, b *frame) int { return a.index - b.index })
 }

@@ -21,10 +21,6 @@ func (c *checker) fault(at, format string, args ...any) {
 	c.faults = append(c.faults, Fault{Pointer: at, Message: fmt.Sprintf(format, args...)})
 }
 
-func (c *checker) unsupported(at, format string, args ...any) {
-	c.faults = append(c.faults, Fault{Pointer: at, Message: fmt.Sprintf(format, args...), Unsupported: true})
-}
-
 // pointer appends a name to a JSON pointer.
 func pointer(at, name string) string {
 	return at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)

@@ -23,6 +23,8 @@ type Execution struct {
 	output     any
 	failure    stateError
 	started    time.Time
+	runs       int64 // map runs begun
+	paused     bool  // a timer goes on with the queue
 	root       *frame
 	open       map[int64]*pending
 	commands   int64 // the last ID given
@@ -47,7 +49,9 @@ type frame struct {
 	block  *block
 	parent *activity // nil: the machine itself
 	index  int       // among the parent's branches or items
-	item   any       // of a Map
+	item   *item     // of a Map
+	child  *childRun // of a distributed Map, in whose execution the frame is
+	slot   int       // among the items that run
 	act    *activity
 	dead   bool
 	last   int64 // history event before the next one of this frame
@@ -71,8 +75,10 @@ type activity struct {
 	beat       time.Duration
 	beatTimer  int64
 
-	branches []*frame // Parallel and Map
-	items    []any    // Map
+	branches []*frame // Parallel and inline Map
+	run      *mapRun  // distributed Map
+	ran      bool     // distributed Map: a run began
+	items    []any    // inline Map
 	results  []any
 	left     int // branches or items that have not ended
 	next     int // item to start
@@ -89,11 +95,14 @@ const (
 	roleTimeout
 	roleHeartbeat
 	roleExecution // the machine's own timeout
+	rolePause     // goes on with what the last event left to enter
+	roleReader    // of a distributed Map
+	roleWriter    // of a distributed Map
 )
 
 // pending is a command that waits for its answer.
 type pending struct {
-	act     *activity // nil for roleExecution
+	act     *activity // nil for roleExecution and rolePause
 	role    role
 	command Command
 }
@@ -146,7 +155,8 @@ func (x *Execution) Command(id int64) (Command, bool) {
 }
 
 // States gives the names of the states where the execution is, innermost
-// only, in the order of branches.
+// only, in the order of branches. What the children of a distributed Map do is
+// told by MapRuns.
 func (x *Execution) States() []string {
 	var out []string
 	var visit func(f *frame)
@@ -155,7 +165,7 @@ func (x *Execution) States() []string {
 			return
 		}
 		before := len(out)
-		for _, b := range f.act.branches {
+		for _, b := range f.act.inOrder() {
 			visit(b)
 		}
 		if len(out) == before {
@@ -174,6 +184,12 @@ func (x *Execution) Names(command int64, errorName string) bool {
 	p, ok := x.open[command]
 	if !ok {
 		return false
+	}
+	switch p.role {
+	case roleReader:
+		errorName = errItemReader
+	case roleWriter:
+		errorName = errResultWriter
 	}
 	for act := p.act; act != nil; act = act.frame.parent {
 		for _, r := range act.state.retry {
@@ -232,9 +248,13 @@ func (x *Execution) context(act *activity) any {
 		}
 		x.contextual = o
 	}
+	execution, machine := x.contextual, map[string]any{"Id": x.machine.hash, "Name": x.machine.hash}
+	if c := act.frame.child; c != nil {
+		execution, machine = x.childContext(c), map[string]any{"Id": x.childMachine(c), "Name": x.machine.hash + "/" + c.run.counts.Label}
+	}
 	o := map[string]any{
-		"Execution":    x.contextual,
-		"StateMachine": map[string]any{"Id": x.machine.hash, "Name": x.machine.hash},
+		"Execution":    execution,
+		"StateMachine": machine,
 	}
 	state := map[string]any{"Name": act.state.name, "EnteredTime": rfc3339(act.at)}
 	if kind := act.state.kind; kind == "Task" || kind == "Parallel" || kind == "Map" {
@@ -245,8 +265,11 @@ func (x *Execution) context(act *activity) any {
 		o["Task"] = map[string]any{"Token": x.Token(act.await)}
 	}
 	for f := act.frame; f.parent != nil; f = f.parent.frame {
-		if f.parent.state.kind == "Map" {
-			o["Map"] = map[string]any{"Item": map[string]any{"Index": number(int64(f.index)), "Value": f.item}}
+		if f.parent.frame.child != f.child {
+			break // what is around a child is another execution
+		}
+		if f.item != nil {
+			o["Map"] = map[string]any{"Item": f.item.context(f.index)}
 			break
 		}
 	}

@@ -90,7 +90,7 @@ func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any,
 
 // failed notes that a Parallel or Map will not be tried again.
 func (act *activity) failed(x *Execution, e *stateError) {
-	if act.left > 0 || act.branches != nil || e.name == errQuery && (act.state.kind == "Map" || act.state.kind == "Parallel") {
+	if act.left > 0 || act.branches != nil || act.ran || e.name == errQuery && (act.state.kind == "Map" || act.state.kind == "Parallel") {
 		x.emit(act.frame, HistoryEvent{Type: act.state.kind + "StateFailed", Error: e.name, Cause: e.cause})
 	}
 }
@@ -129,6 +129,10 @@ func (r retrier) delay(n int64, random float64) time.Duration {
 func (x *Execution) propagate(act *activity, e *stateError) {
 	f := act.frame
 	x.bury(f)
+	if r := f.ended(); r != nil {
+		x.childFailed(r, f.child, e)
+		return
+	}
 	if f.parent == nil {
 		x.end(StatusFailed, *e)
 		return

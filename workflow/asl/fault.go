@@ -9,15 +9,14 @@ import (
 
 // A Fault is one thing that is wrong with a definition.
 type Fault struct {
-	Pointer     string // JSON pointer (RFC 6901) of the place; empty is the whole
-	Line        int    // of the text, from 1
-	Column      int    // in characters, from 1
-	Code        string // AWS's, such as SCHEMA_VALIDATION_FAILED
-	Message     string // in AWS's words where they are known
-	Hint        string // what the message leaves open; may be empty
-	Location    string // AWS's name of the place: /States/A/Retry[0]; may be empty
-	Warning     bool   // the definition works nevertheless
-	Unsupported bool   // right in the language, but not in this interpreter yet
+	Pointer  string // JSON pointer (RFC 6901) of the place; empty is the whole
+	Line     int    // of the text, from 1
+	Column   int    // in characters, from 1
+	Code     string // AWS's, such as SCHEMA_VALIDATION_FAILED
+	Message  string // in AWS's words where they are known
+	Hint     string // what the message leaves open; may be empty
+	Location string // AWS's name of the place: /States/A/Retry[0]; may be empty
+	Warning  bool   // the definition works nevertheless
 
 	offset int
 }

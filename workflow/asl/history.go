@@ -22,6 +22,7 @@ type HistoryEvent struct {
 	Error, Cause string
 	State        string // of EvaluationFailed
 	Location     string // of EvaluationFailed: the field in the state
+	MapRun       string // name of the run, of MapRunStarted
 
 	// Values are shared with the execution and encoded only when asked for:
 	// most drivers never look.
@@ -69,6 +70,7 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 	text("cause", h.Cause)
 	text("state", h.State)
 	text("location", h.Location)
+	text("mapRunArn", h.MapRun)
 	if len(h.assigned) > 0 {
 		variables := map[string]any{}
 		for name, v := range h.assigned {
@@ -119,6 +121,11 @@ func splitResource(resource string) (kind, name string) {
 }
 
 func (x *Execution) emit(f *frame, h HistoryEvent) {
+	if f.child != nil { // only counted: the child's history is not the execution's
+		f.child.history++
+		f.last = f.child.history
+		return
+	}
 	x.history++
 	h.ID, h.PreviousID, h.At = x.history, f.last, x.current.At
 	f.last = x.history

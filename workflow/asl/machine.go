@@ -20,7 +20,7 @@ type Machine struct {
 // Hash is the sha256 of the definition, in hexadecimal: its name for ever.
 func (m *Machine) Hash() string { return m.hash }
 
-// Resources gives what the machine's tasks invoke, without
+// Resources gives what the machine's tasks invoke and its Maps read and write by, without
 // .waitForTaskToken, sorted.
 func (m *Machine) Resources() []string {
 	var out []string
@@ -29,6 +29,9 @@ func (m *Machine) Resources() []string {
 		for _, s := range b.states {
 			if s.kind == "Task" {
 				out = append(out, s.resource)
+			}
+			if d := s.distributed; d != nil {
+				out = append(out, d.resources()...)
 			}
 			for _, inner := range s.branches {
 				visit(inner)
@@ -124,8 +127,10 @@ type state struct {
 	causeField  string
 	branches    []*block // Parallel; Map has one
 	items       *path
-	itemsOf     expr  // Items of JSONata
-	concurrency delay // Map: a number, not a time
+	itemsOf     expr         // Items of JSONata
+	concurrency setting      // Map
+	tolerated   [2]setting   // Map: count and percentage of items that may fail
+	distributed *distributed // Map; nil: its items run inline
 }
 
 type choice struct {

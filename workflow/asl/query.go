@@ -62,8 +62,12 @@ func (s *scope) typed(e expr, field string, kinds ...string) (any, error) {
 	if q, ok := e.(queryExpr); ok {
 		source = q.source
 	}
-	return nil, queryFailed(field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected '%s', but was '%s' for value: %s",
-		source, field, kinds[0], jsonKind(v), encode(v))
+	return nil, unexpectedType(source, field, kinds[0], v)
+}
+
+func unexpectedType(source, field, kind string, v any) error {
+	return queryFailed(field, "The JSONata expression '%s' specified for the field '%s' returned an unexpected result type. Expected '%s', but was '%s' for value: %s",
+		source, field, kind, jsonKind(v), encode(v))
 }
 
 func jsonKind(v any) string {

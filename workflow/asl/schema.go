@@ -98,21 +98,6 @@ func stateForm(kind string) (f form, ok bool) {
 	return f, true
 }
 
-func mapForm(f *form) {
-	f.fields = append(f.fields,
-		field{"ItemProcessor", both, processor}, field{"Iterator", both, processor},
-		field{"ItemsPath", pathOnly, definite}, field{"Items", jsonataOnly, items},
-		field{"ItemSelector", both, template}, field{"Parameters", pathOnly, template},
-		field{"MaxConcurrency", both, whole(0, maxNumber)}, field{"MaxConcurrencyPath", pathOnly, definite},
-		field{"ToleratedFailureCount", both, whole(0, maxNumber)}, field{"ToleratedFailureCountPath", pathOnly, definite},
-		field{"ToleratedFailurePercentage", both, numeric(0, 100)}, field{"ToleratedFailurePercentagePath", pathOnly, definite},
-		field{"ItemReader", both, object(readerForm)}, field{"ItemBatcher", both, object(batcherForm)},
-		field{"ResultWriter", both, object(writerForm)}, field{"Label", both, label})
-	f.one = [][]string{{"ItemProcessor", "Iterator"}}
-	f.only = [][]string{{"ItemSelector", "Parameters"}, {"MaxConcurrency", "MaxConcurrencyPath"},
-		{"ToleratedFailureCount", "ToleratedFailureCountPath"}, {"ToleratedFailurePercentage", "ToleratedFailurePercentagePath"}}
-}
-
 func machineForm() form {
 	return form{
 		fields: []field{{"Comment", both, text}, {"StartAt", both, text}, {"States", both, anything}, {"Version", both, version},
@@ -127,45 +112,6 @@ func blockForm(more ...field) form {
 		fields:   append([]field{{"Comment", both, text}, {"StartAt", both, text}, {"States", both, anything}}, more...),
 		required: []string{"States", "StartAt"},
 	}
-}
-
-func configForm() form {
-	return form{fields: []field{{"Mode", both, among("INLINE", "DISTRIBUTED")}, {"ExecutionType", both, among("STANDARD", "EXPRESS")}}}
-}
-
-func readerForm() form {
-	return form{
-		fields: []field{{"Resource", both, resource}, {"Parameters", pathOnly, template}, {"Arguments", jsonataOnly, template},
-			{"ReaderConfig", both, object(readerConfigForm)}},
-		required: []string{"Resource"},
-	}
-}
-
-func readerConfigForm() form {
-	return form{
-		fields: []field{{"InputType", both, among("CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")}, {"Transformation", both, text},
-			{"CSVHeaderLocation", both, among("FIRST_ROW", "GIVEN")}, {"CSVHeaders", both, texts}, {"CSVDelimiter", both, text},
-			{"ManifestType", both, text}, {"ItemsPointer", both, text},
-			{"MaxItems", both, whole(0, maxItems)}, {"MaxItemsPath", pathOnly, definite}},
-		only: [][]string{{"MaxItems", "MaxItemsPath"}},
-	}
-}
-
-const maxItems = 100_000_000 // of a reader, as on AWS
-
-func batcherForm() form {
-	return form{
-		fields: []field{{"MaxItemsPerBatch", both, whole(1, maxNumber)}, {"MaxItemsPerBatchPath", pathOnly, definite},
-			{"MaxInputBytesPerBatch", both, whole(1, maxPayload)}, {"MaxInputBytesPerBatchPath", pathOnly, definite},
-			{"BatchInput", both, template}},
-		only: [][]string{{"MaxItemsPerBatch", "MaxItemsPerBatchPath"}, {"MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"}},
-		some: [][]string{{"MaxItemsPerBatch", "MaxItemsPerBatchPath", "MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"}},
-	}
-}
-
-func writerForm() form {
-	return form{fields: []field{{"Resource", both, resource}, {"Parameters", pathOnly, template}, {"Arguments", jsonataOnly, template},
-		{"WriterConfig", both, anything}}}
 }
 
 func retrierForm() form {

@@ -37,6 +37,14 @@ func texts(v *validator, n *node, s site) {
 	}
 }
 
+func jsonPointer(v *validator, n *node, _ site) {
+	if n.kind != '"' {
+		v.wrongType(n, "a string")
+	} else if n.text != "" && n.text[0] != '/' {
+		v.fault(n, codeSchema, "Value must be a valid JSON pointer.").Hint = "it begins with /"
+	}
+}
+
 func flag(v *validator, n *node, _ site) {
 	if n.kind != 't' {
 		v.wrongType(n, "true or false")

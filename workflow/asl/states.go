@@ -32,12 +32,13 @@ func fields(kind string, jsonata bool) []string {
 	own := map[string][2]string{ // in both languages, and in JSONPath only
 		"Task":     {"Resource TimeoutSeconds HeartbeatSeconds Credentials", "TimeoutSecondsPath HeartbeatSecondsPath"},
 		"Parallel": {"Branches", ""},
-		"Map":      {"ItemProcessor Iterator ItemSelector MaxConcurrency", "ItemsPath MaxConcurrencyPath"},
-		"Pass":     {"", "Result"},
-		"Wait":     {"Seconds Timestamp", "SecondsPath TimestampPath"},
-		"Choice":   {"Choices Default", ""},
-		"Succeed":  {"", ""},
-		"Fail":     {"Error Cause", "ErrorPath CausePath"},
+		"Map": {"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage ItemReader ItemBatcher ResultWriter Label",
+			"ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath"},
+		"Pass":    {"", "Result"},
+		"Wait":    {"Seconds Timestamp", "SecondsPath TimestampPath"},
+		"Choice":  {"Choices Default", ""},
+		"Succeed": {"", ""},
+		"Fail":    {"Error Cause", "ErrorPath CausePath"},
 	}
 	lists, ok := own[kind]
 	if !ok {
@@ -47,12 +48,6 @@ func fields(kind string, jsonata bool) []string {
 	add(isMap && jsonata, "Items")
 	add(!jsonata, strings.Fields(lists[1])...)
 	return out
-}
-
-// later are fields of the language that this interpreter does not have yet.
-func later(field string) bool {
-	return slices.Contains([]string{"ItemReader", "ItemBatcher", "ResultWriter", "Label",
-		"ToleratedFailurePercentage", "ToleratedFailurePercentagePath", "ToleratedFailureCount", "ToleratedFailureCountPath"}, field)
 }
 
 func (c *checker) state(at, name string, o map[string]any, depth int) *state {
@@ -65,9 +60,7 @@ func (c *checker) state(at, name string, o map[string]any, depth int) *state {
 		return s
 	}
 	for key := range o {
-		if later(key) && !slices.Contains(known, key) {
-			c.unsupported(pointer(at, key), "the field is not supported yet")
-		} else if !slices.Contains(known, key) {
+		if !slices.Contains(known, key) {
 			c.fault(pointer(at, key), "the field is not known in a %s state", s.kind)
 		}
 	}

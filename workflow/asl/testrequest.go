@@ -43,7 +43,7 @@ func (t *stateTest) define() error {
 		machineLanguage = o["QueryLanguage"]
 		t.state = find(o, *t.request.StateName)
 	}
-	faults := slices.DeleteFunc(Check(definition, Standard), func(f Fault) bool { return f.Unsupported }) // a mock does it
+	faults := Check(definition, Standard)
 	if words := faults.AWS(); words != "" {
 		return &TestError{"InvalidDefinition", words}
 	}

@@ -54,9 +54,9 @@ func (d *drawing) state(n *node, x, y float64) {
 		}
 	}
 	if f.mark != untouched {
-		d.badge(f.mark, left-cornerOf[s.kind], y-cornerOf[s.kind]) // where no name is
+		d.badge(f.mark, left-6, y-7)
 		if f.entered > 1 {
-			d.put(`<text class="times" x="%s" y="%s">×%s</text>`, right-6, y+13, fmt.Sprint(f.entered))
+			d.put(`<text class="times" x="%s" y="%s">×%s</text>`, right, y-3, fmt.Sprint(f.entered))
 		}
 	}
 	for k, b := range s.blocks {
@@ -99,10 +99,6 @@ func (s *state) told(f fate) string {
 	}
 	return strings.Join(parts, "\n")
 }
-
-// cornerOf is how far out of the box a badge is, so that it sits on the outline;
-// of kinds that are not listed the corner is inside of the outline's box.
-var cornerOf = map[string]float64{"Task": 7, "Pass": 7, "Parallel": 7, "Map": 7, "Fail": 3, "Wait": 3, "Succeed": 3, "Choice": 2}
 
 // outline is the shape of a kind of state, as a path.
 func outline(kind string, x, y, w, h float64) string {
