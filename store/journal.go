@@ -31,11 +31,36 @@ func (s *Store) Definition(ctx context.Context, hash string) (definition []byte,
 
 // Append implements workflow.Journal.
 func (s *Store) Append(ctx context.Context, all ...workflow.Transition) error {
-	return s.write(ctx, func(ctx context.Context, w *writer) error { return w.appendAll(ctx, all) })
+	entries, err := encode(all)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(ctx context.Context, w *writer) error { return w.appendAll(ctx, entries) })
+}
+
+// An entry is a transition with what of it is stored as text: made before the
+// transaction, which all wait for.
+type entry struct {
+	workflow.Transition
+	event, record string
+}
+
+func encode(all []workflow.Transition) ([]entry, error) {
+	out := make([]entry, len(all))
+	for i, t := range all {
+		t.Execution.Parked = "" // derived from the work
+		event, err := text(t.Event)
+		record, err2 := text(t.Execution)
+		if err := errors.Join(err, err2); err != nil {
+			return nil, wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
+		}
+		out[i] = entry{t, event, record}
+	}
+	return out, nil
 }
 
 // appendAll writes the transitions in the transaction that is under way.
-func (w *writer) appendAll(ctx context.Context, all []workflow.Transition) error {
+func (w *writer) appendAll(ctx context.Context, all []entry) error {
 	for _, t := range all {
 		if err := w.append(ctx, t); err != nil {
 			return wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
@@ -44,16 +69,12 @@ func (w *writer) appendAll(ctx context.Context, all []workflow.Transition) error
 	return nil
 }
 
-func (w *writer) append(ctx context.Context, t workflow.Transition) error {
-	event, err := text(t.Event)
-	if err != nil {
-		return err
-	}
+func (w *writer) append(ctx context.Context, t entry) error {
 	execution, err := w.advance(ctx, t)
 	if err != nil {
 		return err
 	}
-	if _, err := w.exec(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, t.N, event); err != nil {
+	if _, err := w.exec(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, t.N, t.event); err != nil {
 		return err
 	}
 	for _, command := range t.End {
@@ -72,24 +93,19 @@ func (w *writer) append(ctx context.Context, t workflow.Transition) error {
 
 // advance makes the execution what it is after the transition and gives its
 // number. The count of events decides who was first.
-func (w *writer) advance(ctx context.Context, t workflow.Transition) (n int64, err error) {
-	t.Execution.Parked = "" // derived from the work
-	record, err := text(t.Execution)
-	if err != nil {
-		return 0, err
-	}
+func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
 	if t.N == 1 {
-		err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, events, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
-			[]any{t.Execution.ID, string(t.Execution.Status), t.Execution.StateMachine, nanos(t.Execution.Started), record}, &n)
+		n, err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, events, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
+			t.Execution.ID, string(t.Execution.Status), t.Execution.StateMachine, nanos(t.Execution.Started), t.record)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = workflow.ErrConflict
 		}
 		return n, err
 	}
-	err = w.get(ctx, `UPDATE executions SET status = ?, events = events + 1, record = ? WHERE id = ? AND events = ? RETURNING n`,
-		[]any{string(t.Execution.Status), record, t.Execution.ID, t.N - 1}, &n)
+	n, err = w.get(ctx, `UPDATE executions SET status = ?, events = events + 1, record = ? WHERE id = ? AND events = ? RETURNING n`,
+		string(t.Execution.Status), t.record, t.Execution.ID, t.N-1)
 	if errors.Is(err, sql.ErrNoRows) {
-		if err = w.get(ctx, `SELECT n FROM executions WHERE id = ?`, []any{t.Execution.ID}, &n); err == nil {
+		if _, err = w.get(ctx, `SELECT n FROM executions WHERE id = ?`, t.Execution.ID); err == nil {
 			return 0, workflow.ErrConflict
 		}
 		return 0, absent(err)

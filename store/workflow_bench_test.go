@@ -195,7 +195,7 @@ func fillWithEnded(b *testing.B, s *Store, n int) {
 					Execution: workflow.Execution{ID: fmt.Sprint("old-", i), Machine: "hash", Status: asl.StatusSucceeded, Started: when.Add(time.Duration(i) * time.Second), Stopped: when, Output: json.RawMessage(`{}`)},
 					N:         1, Event: asl.Event{Kind: asl.Started, At: when, Name: "old", Input: json.RawMessage(`{"board":"0123456789"}`)},
 				}
-				if err := w.append(ctx, t); err != nil {
+				if err := appending(t)(ctx, w); err != nil {
 					return err
 				}
 			}
