@@ -18,6 +18,9 @@ type writer struct {
 	conn       *sqlite3.SQLiteConn
 	statements map[string]*sqlite3.SQLiteStmt
 	args       []driver.NamedValue // of the statement under way
+
+	last    int64            // place of the newest work
+	numbers map[string]int64 // of executions written to lately
 }
 
 func openWriter(dsn string) (*writer, error) {
@@ -25,7 +28,7 @@ func openWriter(dsn string) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &writer{conn: conn.(*sqlite3.SQLiteConn), statements: map[string]*sqlite3.SQLiteStmt{}}, nil
+	return &writer{conn: conn.(*sqlite3.SQLiteConn), statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
 }
 
 // transact does the requests in one transaction. A request that fails is
@@ -64,6 +67,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 		return err
 	}
 	if r.err = r.do(ctx, w); r.err != nil {
+		clear(w.numbers)
 		if _, err := w.exec(ctx, `ROLLBACK TO request`); err != nil {
 			return r.err
 		}
@@ -75,6 +79,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 // abandon leaves the connection without a transaction: SQLite may or may not
 // have rolled back itself, and says "no transaction" if it has.
 func (w *writer) abandon(ctx context.Context, cause error) error {
+	clear(w.numbers) // some may be given anew
 	_, _ = w.exec(ctx, `ROLLBACK`)
 	return cause
 }

@@ -152,6 +152,9 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	s.opened, s.latest = time.Now(), instant(latest)
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
+		return err
+	}
 	inFlight, err := s.InFlight(ctx)
 	if err != nil {
 		return err
