@@ -16,16 +16,24 @@ type entry struct {
 	event, record string
 }
 
+// changes reports whether the row of the execution becomes another.
+func (t entry) changes() bool {
+	return t.N == 1 || t.Execution.Status != asl.StatusRunning || t.Event.Kind == asl.Redriven
+}
+
 func encode(all []workflow.Transition) ([]entry, error) {
 	out := make([]entry, len(all))
 	for i, t := range all {
 		t.Execution.Parked = "" // derived from the work
-		event, err := text(t.Event)
-		record, err2 := text(t.Execution)
+		out[i].Transition = t
+		var err, err2 error
+		out[i].event, err = text(t.Event)
+		if out[i].changes() {
+			out[i].record, err2 = text(t.Execution)
+		}
 		if err := errors.Join(err, err2); err != nil {
 			return nil, wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
 		}
-		out[i] = entry{t, event, record}
 	}
 	return out, nil
 }
@@ -72,7 +80,7 @@ func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
 		}
 		return n, err
 	}
-	if n, err = w.number(ctx, x.ID); err != nil || x.Status == asl.StatusRunning && t.Event.Kind != asl.Redriven {
+	if n, err = w.number(ctx, x.ID); err != nil || !t.changes() {
 		return n, err
 	}
 	_, err = w.exec(ctx, `UPDATE executions SET status = ?, record = ? WHERE n = ?`, string(x.Status), t.record, n)
