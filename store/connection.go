@@ -23,12 +23,20 @@ type writer struct {
 	numbers map[string]int64 // of executions written to lately
 }
 
+// checkpointed is how many pages the log grows to before they are copied into
+// the database: pages that change with every commit are copied once.
+const checkpointed = 4000 // 16 MB
+
 func openWriter(dsn string) (*writer, error) {
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(dsn)
+	opened, err := (&sqlite3.SQLiteDriver{}).Open(dsn)
 	if err != nil {
 		return nil, err
 	}
-	return &writer{conn: conn.(*sqlite3.SQLiteConn), statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
+	conn := opened.(*sqlite3.SQLiteConn)
+	if _, err := conn.Exec(fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpointed), nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
 }
 
 // transact does the requests in one transaction. A request that fails is
