@@ -46,15 +46,16 @@ func (e *Engine) append(ctx context.Context, all []Transition) ([]Transition, er
 }
 
 // follow gives the lanes the work of transitions just made durable, of which
-// the first made f what it is. The caller holds f.
-func (e *Engine) follow(f *folded, all []Transition) {
+// the first made f what it is. The caller holds f. by is the deed that it tells
+// of, if any.
+func (e *Engine) follow(f *folded, all []Transition, by *deed) {
 	for _, w := range all[0].Begin {
 		l := e.lanes[w.Lane]
 		if l == nil {
 			continue
 		}
 		if c, ok := f.x.Command(w.Command); ok {
-			l.offer(w, c)
+			l.offer(w, c, by)
 		} else {
 			l.look()
 		}

@@ -41,7 +41,7 @@ type Execution struct {
 	Started time.Time       `json:"startDate"`
 	Stopped time.Time       `json:"stopDate,omitzero"`
 	Parked  string          `json:"parked,omitempty"` // why a person must act; the journal derives it: the reason of the first parked Work, Append ignores it
-	States  []string        `json:"states,omitempty"` // where it is now, while it runs
+	States  []string        `json:"states,omitempty"` // where it is now, while it runs; a journal may derive it from the open Work
 	Output  json.RawMessage `json:"output,omitempty"`
 	Error   string          `json:"error,omitempty"`
 	Cause   string          `json:"cause,omitempty"`

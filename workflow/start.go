@@ -144,7 +144,7 @@ func (e *Engine) beginFolded(ctx context.Context, m *asl.Machine, w Execution, i
 		return Execution{}, err
 	}
 	f.fold = fold{x: x, m: m, w: all[0].Execution, n: all[0].N}
-	e.follow(f, all)
+	e.follow(f, all, nil)
 	return f.w, nil
 }
 
