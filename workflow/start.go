@@ -57,7 +57,7 @@ func (e *Engine) first(m *asl.Machine, x *asl.Execution, w Execution, input json
 		return nil, errors.New("start an execution: it needs a name")
 	}
 	t := Transition{Execution: w}
-	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Arn: e.arn(w), Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
 	return e.advance(m, x, t, event)
 }
 
