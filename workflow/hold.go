@@ -20,7 +20,7 @@ func (e *Engine) Drain(ctx context.Context, machine, by string) error {
 }
 
 func (e *Engine) hold(ctx context.Context, h Hold) error {
-	if h.Machine != AllMachines {
+	if h.Machine != AllMachines && !internal(h.Machine) {
 		if _, err := e.machineOf(ctx, h.Machine); err != nil {
 			return err
 		}

@@ -58,6 +58,9 @@ func (e *Engine) first(m *asl.Machine, x *asl.Execution, w Execution, input json
 	}
 	t := Transition{Execution: w}
 	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Arn: e.arn(w), Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	if w.ParentToken != "" {
+		t.Begin = append(t.Begin, Work{Execution: w.ID, Command: orphanCommand, Lane: LaneAbort, State: "start", Due: w.Started, Since: w.Started})
+	}
 	return e.advance(m, x, t, event)
 }
 

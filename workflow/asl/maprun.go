@@ -1,7 +1,6 @@
 package asl
 
 import (
-	"fmt"
 	"time"
 )
 
