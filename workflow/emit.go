@@ -15,7 +15,7 @@ import (
 // an event, say. It is EXPRESS, so its own changes begin none.
 type Begin struct {
 	Machine string // hash of a definition that was deployed in this process
-	Called  string // what lists call its machine: with a "/", as nobody's own machine is
+	Called  string // the name of its machine in lists and for holds: with a "/", unless it acts for a machine of somebody's
 	ID      string // the same whenever it is asked for again: it is begun once
 	Input   json.RawMessage
 }
