@@ -118,6 +118,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.recount(ctx)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
 	defer stop()
+	e.remind(ctx)
 	var running sync.WaitGroup
 	for _, l := range e.lanes {
 		running.Go(func() { l.run(ctx, grace) })

@@ -1,11 +1,14 @@
 package workflow_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -124,6 +127,27 @@ func TestOrphanEndsAtTheNextStart(t *testing.T) {
 		wantStatus(t, e, "kid", asl.StatusAborted)
 		if len(j.work) != 0 {
 			t.Errorf("work left: %+v", j.work)
+		}
+	})
+}
+
+// What is paused is said at every start, so that nobody wonders.
+func TestStartSaysWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newMemory()
+		e := newEngine(j, nil)
+		must(t, e.Pause(t.Context(), workflow.AllMachines, "Ann"))
+		var log bytes.Buffer
+		e = workflow.New(j, slog.New(slog.NewTextHandler(&log, nil)), workflow.Options{})
+		run(t, e)()
+		if words := log.String(); !strings.Contains(words, "level=WARN") || !strings.Contains(words, "by=Ann") {
+			t.Errorf("the log says %q", words)
+		}
+		must(t, e.Resume(t.Context(), workflow.AllMachines))
+		log.Reset()
+		run(t, e)()
+		if log.Len() > 0 {
+			t.Errorf("nothing is held, and the log says %q", log.String())
 		}
 	})
 }

@@ -60,6 +60,17 @@ func (e *Engine) recount(ctx context.Context) {
 	e.held.Store(err != nil || len(holds) > 0)
 }
 
+// remind says at the start what is held since before.
+func (e *Engine) remind(ctx context.Context) {
+	held, err := e.Holds(ctx)
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("cannot read what is held", "err", err)
+	}
+	for _, h := range held {
+		e.log.Warn("a machine is held since before this start: its work waits until somebody resumes it", "machine", h.Machine, "drain", h.Drain, "by", h.By, "since", h.At)
+	}
+}
+
 func (e *Engine) wakeAll() {
 	for _, l := range e.lanes {
 		l.look()
