@@ -97,7 +97,7 @@ func (e *Engine) refold(ctx context.Context, id string, each func([]asl.HistoryE
 	if err != nil {
 		return fold{}, fmt.Errorf("load execution %q: %w", id, err)
 	}
-	m, err := e.machine(ctx, w.Machine)
+	m, err := e.begunOn(ctx, w.Machine)
 	if err != nil {
 		return fold{}, fmt.Errorf("load execution %q: %w", id, err)
 	}

@@ -19,7 +19,7 @@ const (
 	LaneToken = "token" // callbacks: a person or program answers
 
 	LaneReport = "report" // an execution that ended tells the task that waits for it
-	LaneAbort  = "abort"  // a task that waits no longer ends the execution that it began
+	LaneAbort  = "abort"  // an execution that a task began ends once that waits no longer
 )
 
 // An Execution is one run of a machine, without its journal.

@@ -112,6 +112,7 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 
 func (x *Execution) begin(m *Machine, e Event, input any) {
 	x.name, x.machine, x.status, x.input, x.started, x.seed = e.Name, m, StatusRunning, input, e.At, e.Seed
+	x.identity = identify(e.Arn)
 	x.open = map[int64]*pending{}
 	x.root = &frame{block: m.top, variables: x.variables}
 	x.emit(x.root, HistoryEvent{Type: "ExecutionStarted", input: &input})

@@ -60,7 +60,7 @@ func (c *checker) state(at, name string, o map[string]any, depth int) *state {
 		return s
 	}
 	for key := range o {
-		if !slices.Contains(known, key) {
+		if !slices.Contains(known, key) && !c.lenient {
 			c.fault(pointer(at, key), "the field is not known in a %s state", s.kind)
 		}
 	}
