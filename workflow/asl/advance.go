@@ -140,9 +140,7 @@ func (x *Execution) succeeded(p *pending, result any) {
 	x.close(act)
 	if !fits(result) {
 		e := x.tooLarge(act)
-		h := act.taskEvent("Failed", nil)
-		h.Error, h.Cause = e.name, e.cause
-		x.emit(act.frame, h)
+		x.emit(act.frame, act.failedEvent(e))
 		x.raise(act, e)
 		return
 	}
@@ -160,12 +158,7 @@ func (x *Execution) failed(p *pending, e *stateError) {
 		return
 	}
 	x.close(p.act)
-	h := p.act.taskEvent("Failed", nil)
-	if e.name == errTimeout {
-		h = p.act.taskEvent("TimedOut", nil)
-	}
-	h.Error, h.Cause = e.name, e.cause
-	x.emit(p.act.frame, h)
+	x.emit(p.act.frame, p.act.failedEvent(surface(e)))
 	x.fail(p.act, e)
 }
 

@@ -252,7 +252,7 @@ func (x *Execution) context(act *activity) any {
 		state["RetryCount"] = number(act.retryCount)
 	}
 	o["State"] = state
-	if act.state.token {
+	if act.state.token || act.state.sync {
 		o["Task"] = map[string]any{"Token": x.Token(act.await)}
 	}
 	for f := act.frame; f.parent != nil; f = f.parent.frame {
