@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"time"
 
 	"inspector"
@@ -76,7 +77,8 @@ func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage,
 	if e.set.Empty() && !e.bus.watched() {
 		return nil
 	}
-	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at))
+	root, _, _ := strings.Cut(cmp.Or(x.Parent, x.ID), "/") // a task's key begins with its execution
+	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at), rule.Generation(root))
 	e.bus.show(event)
 	return begin
 }
@@ -90,8 +92,9 @@ func changeOf(x workflow.Execution, input json.RawMessage) rule.Change {
 	}
 }
 
-// deliveries gives the text of the event and what it begins.
-func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin) {
+// deliveries gives the text of the event and what it begins. generation is
+// that of the execution which it tells of.
+func (e *events) deliveries(event rule.Event, generation int) (json.RawMessage, []workflow.Begin) {
 	text, err := event.JSON()
 	if err != nil {
 		e.log.Error("an event cannot be written", "type", event.DetailType, "err", err)
@@ -103,7 +106,7 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 	}
 	var out []workflow.Begin
 	for _, d := range targets {
-		input, err := json.Marshal(map[string]json.RawMessage{"event": text})
+		input, err := json.Marshal(letter{Event: text, Generation: generation})
 		if err != nil {
 			e.log.Error("an event cannot be delivered", "type", event.DetailType, "rule", d.Rule, "err", err)
 			continue
@@ -116,7 +119,7 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 // tell begins the deliveries of an event that no execution changed for. They
 // are durable when it returns nil; told again, none is begun twice.
 func (e *events) tell(ctx context.Context, kind, key string, at time.Time, detail any) error {
-	text, begin := e.deliveries(e.origin.Event(kind, key, at, detail))
+	text, begin := e.deliveries(e.origin.Event(kind, key, at, detail), 0)
 	err := e.engine.Begin(ctx, begin...)
 	if err == nil {
 		e.bus.show(text)
@@ -135,7 +138,7 @@ func (e *events) prepare(i inspector.Inspection) (out []workflow.Transition) {
 	if e.set.Empty() {
 		return nil
 	}
-	_, begin := e.deliveries(e.judgedEvent(i))
+	_, begin := e.deliveries(e.judgedEvent(i), 0)
 	for _, b := range begin {
 		all, err := e.engine.PrepareBegin(b, time.Now().UTC())
 		if err != nil {

@@ -239,7 +239,7 @@ targets:
 		f.until(glob, func() bool { return len(matches(t, glob)) == 1 })
 	}
 	f.until("the queue", func() bool { return sent.Calls("SendMessage") == 1 })
-	id := rule.RequestIDOf(rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID))
+	id := rule.RequestIDOf(rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID), 1)
 	f.until("the other execution", func() bool {
 		d, err := f.engine.Describe(t.Context(), id)
 		return err == nil && d.Status == asl.StatusSucceeded
@@ -323,6 +323,50 @@ targets:
 	parse()
 	if dead.Body.Detail.Inspection != "b3" || dead.Attributes["EXHAUSTED_RETRY_CONDITION"] != "MaximumEventAgeInSeconds" {
 		t.Errorf("dead letter %+v", dead)
+	}
+}
+
+// A delivery that was too old is made when a person redrives it.
+func TestRedriveOfWhatWasTooOld(t *testing.T) {
+	f := newEventful(t)
+	f.write("rules/late.yaml", "pattern: '{\"source\": [\"inspector\"]}'\ntargets: {tell: {mqtt: {topic: told/late}}}\n")
+	f.start()
+	old := f.fails("b1")
+	old.At = time.Now().Add(-25 * time.Hour)
+	f.tell(old)
+	id := rule.Delivery{Rule: "late", Target: "tell"}.ID(f.events.judgedEvent(old).ID)
+	f.until("it is too old", func() bool {
+		x, err := f.engine.Describe(t.Context(), id)
+		return err == nil && x.Status == asl.StatusFailed && x.Error == rule.TooOld
+	})
+	if err := f.engine.Redrive(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if told := within(t, f.heard); !strings.Contains(told, `"inspection":"b1"`) {
+		t.Errorf("told %s", told)
+	}
+}
+
+// A rule whose target tells the events that it wants ends after some rounds,
+// also where a function begins the execution.
+func TestRulesDoNotFeedThemselves(t *testing.T) {
+	for target, file := range map[string]string{"execution: {machine: m}": "", "function: again": "machine: m\nretries: 0\n"} {
+		f := newEventful(t)
+		f.write("rules/loop.yaml", "pattern: '{\"source\": [\"aws.states\"], \"detail\": {\"status\": [\"SUCCEEDED\"]}}'\ntargets: {again: {"+target+", input: {}, dead_letter: {mqtt: {topic: told/end}}}}\n")
+		if file != "" {
+			f.write("functions/again.yaml", file)
+		}
+		f.start()
+		definition := []byte(`{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}`)
+		if _, err := f.engine.CreateMachine(t.Context(), workflow.Machine{Name: "m"}, definition, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.engine.StartExecution(t.Context(), workflow.Order{Machine: "m", Name: "first"}); err != nil {
+			t.Fatal(err)
+		}
+		if told := within(t, f.heard); !strings.Contains(told, rule.Refused) || !strings.Contains(told, "5 times over") {
+			t.Errorf("%s: told %s", target, told)
+		}
 	}
 }
 
