@@ -37,7 +37,7 @@ func (s *Slack) Send(ctx context.Context, key string, payload []byte) error {
 func slackMessage(payload []byte) []byte {
 	var text string
 	if json.Unmarshal(payload, &text) == nil {
-		return slackText(text)
+		return slackText(shorten(text, maxSlackText))
 	}
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(payload, &fields) != nil {
@@ -63,19 +63,24 @@ func summary(event map[string]json.RawMessage) (title string, detail []byte) {
 	if word("detail-type") == "" {
 		return "", nil
 	}
-	return fmt.Sprintf("*%s* on %s at %s", word("detail-type"), word("account"), word("time")), event["detail"]
+	return literal(shorten(fmt.Sprintf("*%s* on %s at %s", word("detail-type"), word("account"), word("time")), 99)), event["detail"]
 }
+
+// literal is text in which Slack sees no links, mentions or calls to a channel.
+func literal(s string) string { return slackSigns.Replace(s) }
+
+var slackSigns = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func fence(raw []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {
 		b.Write(raw)
 	}
-	return "```" + shorten(strings.ReplaceAll(b.String(), "```", "'''"), maxSlackText-100) + "```"
+	return "```" + literal(shorten(strings.ReplaceAll(b.String(), "```", "'''"), maxSlackText-100)) + "```"
 }
 
 func slackText(text string) []byte {
-	b, _ := json.Marshal(map[string]string{"text": shorten(text, maxSlackText)}) // texts encode
+	b, _ := json.Marshal(map[string]string{"text": text}) // texts encode
 	return b
 }
 

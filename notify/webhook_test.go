@@ -144,6 +144,8 @@ func TestSlackMessages(t *testing.T) {
 		{`{"text":"own","blocks":[]}`, "own"},
 		{`{"detail-type":"Inspection Judged","account":"dev1","time":"2026-01-02T03:04:05Z","detail":{"verdict":"fail"}}`, "*Inspection Judged* on dev1 at 2026-01-02T03:04:05Z\n```{\n  \"verdict\": \"fail\"\n}```"},
 		{`[1]`, "```[\n  1\n]```"},
+		{`["<!channel> & ` + "```" + `"]`, "```[\n  \"&lt;!channel&gt; &amp; '''\"\n]```"},
+		{`{"detail-type":"<!here>","detail":["` + strings.Repeat("&", 4000) + `"]}`, "*&lt;!here&gt;* on  at \n```[\n  \"" + strings.Repeat("&amp;", maxSlackText-106) + "…```"},
 		{`"` + strings.Repeat("ä", 4000) + `"`, strings.Repeat("ä", maxSlackText-1) + "…"},
 	} {
 		var m struct{ Text string }

@@ -118,7 +118,7 @@ func (h *HTTP) service(r *request) (*service, error) {
 
 // invoke sends the request; once more if a token that was kept is refused.
 func (s *service) invoke(ctx context.Context, key string, r *request) (*Result, error) {
-	for {
+	for again := false; ; again = true {
 		var scrub scrubber
 		request, kept, err := s.request(ctx, key, r, &scrub)
 		if err != nil {
@@ -131,7 +131,7 @@ func (s *service) invoke(ctx context.Context, key string, r *request) (*Result, 
 		result, err := read(r, answer, &scrub)
 		if answer.StatusCode == http.StatusUnauthorized && s.Authorization == "oauth" {
 			s.forget()
-			if kept {
+			if kept && !again {
 				continue
 			}
 		}
@@ -205,9 +205,10 @@ func read(r *request, answer *http.Response, scrub *scrubber) (*Result, error) {
 		return nil, lost(r, err, scrub)
 	}
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
-	text := strings.TrimSpace(strings.TrimPrefix(answer.Status, fmt.Sprint(answer.StatusCode)))
+	text := scrub.text(strings.TrimSpace(strings.TrimPrefix(answer.Status, fmt.Sprint(answer.StatusCode))))
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return nil, answered(r, answer.StatusCode, text, kind, scrub.text(string(body[:min(len(body), maxSaid)])))
+		said := scrub.answer(body, kind) // before it is cut: half a secret is one, too
+		return nil, answered(r, answer.StatusCode, text, kind, strings.ToValidUTF8(said[:min(len(said), maxSaid)], ""))
 	}
 	if len(body) > maxPayload {
 		return nil, tooLarge(r.target())

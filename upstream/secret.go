@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -33,7 +34,11 @@ const shortestSecret = 4
 
 func (s *scrubber) hide(secret string) {
 	quoted, _ := json.Marshal(secret)
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), string(quoted[1 : len(quoted)-1])} {
+	forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), string(quoted[1 : len(quoted)-1])}
+	if _, credentials, ok := strings.Cut(secret, " "); ok {
+		forms = append(forms, credentials) // of a scheme: Bearer CREDENTIALS
+	}
+	for _, form := range forms {
 		if len(form) >= shortestSecret && !slices.Contains(s.secrets, form) {
 			s.secrets = append(s.secrets, form)
 		}
@@ -49,11 +54,28 @@ func (s *scrubber) text(t string) string {
 	return t
 }
 
-// value scrubs all texts of a JSON value.
+// answer scrubs an answer of that kind. JSON can write a secret in more forms
+// than those that are looked for; where it does, it is written anew.
+func (s *scrubber) answer(body []byte, kind string) string {
+	if v, err := parseJSON(body); err == nil && isJSON(kind) {
+		if clean := s.value(v); !reflect.DeepEqual(clean, v) {
+			if text, err := json.Marshal(clean); err == nil {
+				return s.text(string(text))
+			}
+		}
+	}
+	return s.text(string(body))
+}
+
+// value scrubs all texts of a JSON value, and numbers that are a secret.
 func (s *scrubber) value(v any) any {
 	switch v := v.(type) {
 	case string:
 		return s.text(v)
+	case json.Number:
+		if slices.Contains(s.secrets, string(v)) {
+			return "***"
+		}
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {

@@ -33,6 +33,12 @@ const maxPayload = 120 << 10
 // getTail streams events, one a message, until the reader leaves, is too slow
 // or we stop.
 func (s *Server) getTail(c *gin.Context) {
+	for name, values := range c.Request.URL.Query() {
+		if name != "pattern" || len(values) > 1 {
+			s.fail(c, wrong("give pattern, once, or nothing", "the parameter %q is not known here, or given twice", name))
+			return
+		}
+	}
 	events, leave, err := s.opt.Tailer.Tail([]byte(c.Query("pattern")))
 	if err != nil {
 		s.fail(c, err)

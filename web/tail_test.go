@@ -53,6 +53,11 @@ func TestTailShowsEvents(t *testing.T) {
 	if code, _, body := s.ask(t, "GET", "/api/v1/events/tail?pattern=[]", ""); code != http.StatusUnprocessableEntity || !strings.Contains(body, "Filter is not an object") {
 		t.Errorf("%d %s", code, body)
 	}
+	for _, query := range []string{"patern={}", "pattern={}&pattern={}"} { // nobody is to see more than was meant
+		if code, _, body := s.ask(t, "GET", "/api/v1/events/tail?"+query, ""); code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", query, code, body)
+		}
+	}
 }
 
 func TestInvocations(t *testing.T) {

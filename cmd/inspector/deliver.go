@@ -58,7 +58,7 @@ func (e *events) handleTarget(s *sinks, d rule.Delivery, t rule.Target) error {
 		return err
 	}
 	deliver, deadLetter := d.Resources()
-	e.engine.Handle(deliver, 4, delivering(d, t, send, time.Now))
+	e.engine.Handle(deliver, 4, e.delivering(d, t, send, time.Now))
 	if t.DeadLetter == nil {
 		return nil
 	}
@@ -72,12 +72,14 @@ func (e *events) handleTarget(s *sinks, d rule.Delivery, t rule.Target) error {
 
 // A letter is the input of a delivery's execution.
 type letter struct {
-	Event   json.RawMessage `json:"event"`
-	Failure rule.Failure    `json:"failure"`
+	Event      json.RawMessage `json:"event"`
+	Generation int             `json:"generation,omitempty"` // of the execution that the event tells of
+	Failure    rule.Failure    `json:"failure,omitzero"`
 }
 
-// delivering is one attempt at a delivery.
-func delivering(d rule.Delivery, t rule.Target, send sender, now func() time.Time) workflow.Handler {
+// delivering is one attempt at a delivery. A person who redrives one that was
+// too old gives it its time once more.
+func (e *events) delivering(d rule.Delivery, t rule.Target, send sender, now func() time.Time) workflow.Handler {
 	return func(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
 		in, err := input[letter](task)
 		if err != nil {
@@ -88,13 +90,19 @@ func delivering(d rule.Delivery, t rule.Target, send sender, now func() time.Tim
 			return nil, failing(&malformedError{task.Resource, err})
 		}
 		if age := now().Sub(envelope.Time); age > t.Retry.Age() {
-			return nil, &deliveryError{rule.TooOld, fmt.Errorf("the event is %v old, of at most %v", age.Round(time.Second), t.Retry.Age())}
+			x, err := e.engine.Describe(ctx, task.Execution)
+			if err != nil {
+				return nil, err
+			}
+			if now().Sub(x.Redriven) > t.Retry.Age() {
+				return nil, &deliveryError{rule.TooOld, fmt.Errorf("the event is %v old, of at most %v", age.Round(time.Second), t.Retry.Age())}
+			}
 		}
 		body, err := t.Payload(d.Rule, in.Event)
 		if err != nil {
 			return nil, failing(&malformedError{task.Resource, err})
 		}
-		return nil, failing(send(ctx, parcel{id: task.Execution, body: body}))
+		return nil, failing(send(ctx, parcel{id: task.Execution, body: body, generation: in.Generation + 1}))
 	}
 }
 
@@ -175,5 +183,5 @@ func (e *events) Invoke(ctx context.Context, name string, payload json.RawMessag
 		return "", fmt.Errorf("%w: function %q; its file belongs into the folder events.functions", web.ErrNotFound, name)
 	}
 	id := rule.NewRequestID()
-	return id, invoke(ctx, e.engine, machine, id, payload)
+	return id, invoke(ctx, e.engine, name, machine, id, payload)
 }

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"inspector"
@@ -28,8 +28,7 @@ type events struct {
 	log       *slog.Logger
 
 	machines map[rule.Delivery]string // hash of the definition
-	ours     map[string]bool          // hashes whose executions tell nothing, so that no event feeds itself
-	invoked  map[string]string        // hash of the definition by function
+	invoked  map[string]string        // likewise, by function
 }
 
 // newEvents reads rules and functions. Nothing is begun before deploy.
@@ -41,7 +40,7 @@ func newEvents(c Config, log *slog.Logger) (*events, error) {
 	set, err := rule.NewSet(rules)
 	return &events{
 		origin: c.origin(), rules: rules, functions: functions, set: set, log: log,
-		machines: map[rule.Delivery]string{}, ours: map[string]bool{}, invoked: map[string]string{},
+		machines: map[rule.Delivery]string{}, invoked: map[string]string{},
 	}, err
 }
 
@@ -56,11 +55,9 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 			if err != nil {
 				return err
 			}
-			hash, err := engine.Deploy(ctx, definition)
-			if err != nil {
+			if e.machines[d], err = engine.Deploy(ctx, definition); err != nil {
 				return err
 			}
-			e.machines[d], e.ours[hash] = hash, true
 		}
 	}
 	for _, f := range e.functions {
@@ -68,21 +65,20 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 		if err != nil {
 			return err
 		}
-		hash, err := engine.Deploy(ctx, definition)
-		if err != nil {
+		if e.invoked[f.Name], err = engine.Deploy(ctx, definition); err != nil {
 			return err
 		}
-		e.invoked[f.Name], e.ours[hash] = hash, true
 	}
 	return nil
 }
 
 // emit is the engine's Emit: the deliveries of a change of status.
 func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage, at time.Time) []workflow.Begin {
-	if e.ours[x.Machine] || e.set.Empty() && !e.bus.watched() {
+	if e.set.Empty() && !e.bus.watched() {
 		return nil
 	}
-	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at))
+	root, _, _ := strings.Cut(cmp.Or(x.Parent, x.ID), "/") // a task's key begins with its execution
+	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at), rule.Generation(root))
 	e.bus.show(event)
 	return begin
 }
@@ -96,8 +92,9 @@ func changeOf(x workflow.Execution, input json.RawMessage) rule.Change {
 	}
 }
 
-// deliveries gives the text of the event and what it begins.
-func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin) {
+// deliveries gives the text of the event and what it begins. generation is
+// that of the execution which it tells of.
+func (e *events) deliveries(event rule.Event, generation int) (json.RawMessage, []workflow.Begin) {
 	text, err := event.JSON()
 	if err != nil {
 		e.log.Error("an event cannot be written", "type", event.DetailType, "err", err)
@@ -109,12 +106,12 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 	}
 	var out []workflow.Begin
 	for _, d := range targets {
-		input, err := json.Marshal(map[string]json.RawMessage{"event": text})
+		input, err := json.Marshal(letter{Event: text, Generation: generation})
 		if err != nil {
 			e.log.Error("an event cannot be delivered", "type", event.DetailType, "rule", d.Rule, "err", err)
 			continue
 		}
-		out = append(out, workflow.Begin{Machine: e.machines[d], ID: d.ID(event.ID), Input: input})
+		out = append(out, workflow.Begin{Machine: e.machines[d], Called: d.Called(), ID: d.ID(event.ID), Input: input})
 	}
 	return text, out
 }
@@ -122,12 +119,8 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 // tell begins the deliveries of an event that no execution changed for. They
 // are durable when it returns nil; told again, none is begun twice.
 func (e *events) tell(ctx context.Context, kind, key string, at time.Time, detail any) error {
-	text, begin := e.deliveries(e.origin.Event(kind, key, at, detail))
-	var errs []error
-	for _, b := range begin {
-		errs = append(errs, e.engine.Start(ctx, b.Machine, b.ID, b.Input))
-	}
-	err := errors.Join(errs...)
+	text, begin := e.deliveries(e.origin.Event(kind, key, at, detail), 0)
+	err := e.engine.Begin(ctx, begin...)
 	if err == nil {
 		e.bus.show(text)
 	}
@@ -145,9 +138,9 @@ func (e *events) prepare(i inspector.Inspection) (out []workflow.Transition) {
 	if e.set.Empty() {
 		return nil
 	}
-	_, begin := e.deliveries(e.judgedEvent(i))
+	_, begin := e.deliveries(e.judgedEvent(i), 0)
 	for _, b := range begin {
-		all, err := e.engine.Prepare(b.Machine, b.ID, b.Input, time.Now().UTC())
+		all, err := e.engine.PrepareBegin(b, time.Now().UTC())
 		if err != nil {
 			e.log.Error("an event is not delivered", "type", inspectionJudged, "delivery", b.ID, "err", err)
 			continue

@@ -34,6 +34,7 @@ type eventful struct {
 	t      *testing.T
 	dir    string
 	config Config
+	disk   *store.Store
 	events *events
 	engine *workflow.Engine
 	client *notify.Client
@@ -89,6 +90,7 @@ func (f *eventful) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.disk = disk
 	if f.events, err = newEvents(f.config, log); err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +239,7 @@ targets:
 		f.until(glob, func() bool { return len(matches(t, glob)) == 1 })
 	}
 	f.until("the queue", func() bool { return sent.Calls("SendMessage") == 1 })
-	id := rule.RequestIDOf(rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID))
+	id := rule.RequestIDOf(rule.Delivery{Rule: "failed", Target: "other"}.ID(f.events.judgedEvent(i).ID), 1)
 	f.until("the other execution", func() bool {
 		d, err := f.engine.Describe(t.Context(), id)
 		return err == nil && d.Status == asl.StatusSucceeded
@@ -324,6 +326,50 @@ targets:
 	}
 }
 
+// A delivery that was too old is made when a person redrives it.
+func TestRedriveOfWhatWasTooOld(t *testing.T) {
+	f := newEventful(t)
+	f.write("rules/late.yaml", "pattern: '{\"source\": [\"inspector\"]}'\ntargets: {tell: {mqtt: {topic: told/late}}}\n")
+	f.start()
+	old := f.fails("b1")
+	old.At = time.Now().Add(-25 * time.Hour)
+	f.tell(old)
+	id := rule.Delivery{Rule: "late", Target: "tell"}.ID(f.events.judgedEvent(old).ID)
+	f.until("it is too old", func() bool {
+		x, err := f.engine.Describe(t.Context(), id)
+		return err == nil && x.Status == asl.StatusFailed && x.Error == rule.TooOld
+	})
+	if err := f.engine.Redrive(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if told := within(t, f.heard); !strings.Contains(told, `"inspection":"b1"`) {
+		t.Errorf("told %s", told)
+	}
+}
+
+// A rule whose target tells the events that it wants ends after some rounds,
+// also where a function begins the execution.
+func TestRulesDoNotFeedThemselves(t *testing.T) {
+	for target, file := range map[string]string{"execution: {machine: m}": "", "function: again": "machine: m\nretries: 0\n"} {
+		f := newEventful(t)
+		f.write("rules/loop.yaml", "pattern: '{\"source\": [\"aws.states\"], \"detail\": {\"status\": [\"SUCCEEDED\"]}}'\ntargets: {again: {"+target+", input: {}, dead_letter: {mqtt: {topic: told/end}}}}\n")
+		if file != "" {
+			f.write("functions/again.yaml", file)
+		}
+		f.start()
+		definition := []byte(`{"StartAt":"P","States":{"P":{"Type":"Pass","End":true}}}`)
+		if _, err := f.engine.CreateMachine(t.Context(), workflow.Machine{Name: "m"}, definition, false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.engine.StartExecution(t.Context(), workflow.Order{Machine: "m", Name: "first"}); err != nil {
+			t.Fatal(err)
+		}
+		if told := within(t, f.heard); !strings.Contains(told, rule.Refused) || !strings.Contains(told, "5 times over") {
+			t.Errorf("%s: told %s", target, told)
+		}
+	}
+}
+
 // Every change of an execution's status is told, those of deliveries are not.
 func TestStatusChangesAreTold(t *testing.T) {
 	f := newEventful(t)
@@ -355,6 +401,10 @@ func TestStatusChangesAreTold(t *testing.T) {
 	if _, err := f.engine.Describe(t.Context(), "x"); err != nil || len(f.heard) > 0 {
 		t.Errorf("more was told (%v)", err)
 	}
+	found, _, err := f.disk.Executions(t.Context(), store.ExecutionFilter{Machine: "rule/all/tell"})
+	if err != nil || len(found) != 3 || found[0].Type != workflow.Express {
+		t.Errorf("the deliveries are %+v (%v)", found, err)
+	}
 }
 
 // An invocation goes to the destination of its result, with its record; the
@@ -370,7 +420,7 @@ func TestFunctionDestinations(t *testing.T) {
 	if got.RequestContext.Condition != rule.Success || got.RequestContext.Count != 1 || string(got.RequestPayload) != `"b1"` || string(got.ResponsePayload) != `"b1"` || got.ResponseContext.Error != "" {
 		t.Errorf("record %+v", got)
 	}
-	if err := invoke(t.Context(), f.engine, f.events.invoked["broken"], "r1", json.RawMessage(`{"n":1}`)); err != nil {
+	if err := invoke(t.Context(), f.engine, "broken", f.events.invoked["broken"], "r1", json.RawMessage(`{"n":1}`)); err != nil {
 		t.Fatal(err)
 	}
 	got = f.record("told/failure")

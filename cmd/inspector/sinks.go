@@ -17,6 +17,7 @@ import (
 // A parcel is what a sink is to take.
 type parcel struct {
 	id         string // the same on every attempt, different for every delivery
+	generation int    // of what it begins, if it begins something
 	body       json.RawMessage
 	attributes map[string]string // beside the body, where the sink has a place for them
 }
@@ -63,12 +64,28 @@ func (s *sinks) open(to rule.Sink) (sender, error) {
 		return func(ctx context.Context, p parcel) error { return c.Send(ctx, p.id, p.body) }, nil
 	case to.Execution != nil:
 		return func(ctx context.Context, p parcel) error {
-			return s.engine.Start(ctx, to.Execution.Machine, rule.RequestIDOf(p.id), p.body)
+			id, err := begunBy(p)
+			if err != nil {
+				return err
+			}
+			return s.engine.Start(ctx, to.Execution.Machine, id, p.body)
 		}, nil
 	}
 	return func(ctx context.Context, p parcel) error {
-		return invoke(ctx, s.engine, s.invoked[to.Function], rule.RequestIDOf(p.id), p.body)
+		id, err := begunBy(p)
+		if err != nil {
+			return err
+		}
+		return invoke(ctx, s.engine, to.Function, s.invoked[to.Function], id, p.body)
 	}, nil
+}
+
+// begunBy names what the parcel begins, unless events feed themselves.
+func begunBy(p parcel) (string, error) {
+	if p.generation > rule.MaxGenerations {
+		return "", &deliveryError{rule.Refused, fmt.Errorf("the event comes of an execution that an event began, %d times over: let the rule's pattern leave out what its target begins", rule.MaxGenerations)}
+	}
+	return rule.RequestIDOf(p.id, p.generation), nil
 }
 
 func (s *sinks) topic(to rule.MQTT) sender {
@@ -153,10 +170,10 @@ func cutText(s string) string {
 }
 
 // invoke begins an asynchronous invocation of a function; again is harmless.
-func invoke(ctx context.Context, e *workflow.Engine, machine, requestID string, payload json.RawMessage) error {
+func invoke(ctx context.Context, e *workflow.Engine, function, machine, requestID string, payload json.RawMessage) error {
 	input, err := json.Marshal(rule.Invocation{RequestID: requestID, Payload: payload})
 	if err != nil {
 		return fmt.Errorf("invoke with %s: %w", requestID, err)
 	}
-	return e.Start(ctx, machine, requestID, input)
+	return e.Begin(ctx, workflow.Begin{Machine: machine, Called: rule.Called(function), ID: requestID, Input: input})
 }

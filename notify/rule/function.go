@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -84,8 +86,31 @@ type Invocation struct {
 }
 
 // RequestIDOf is the name of what the delivery with that ID begins: always the
-// same, and not its own.
-func RequestIDOf(id string) string { return uuid("begun by", id) }
+// same, and not its own. From the second generation on it says which it is.
+func RequestIDOf(id string, generation int) string {
+	name := uuid("begun by", id)
+	if generation > 1 {
+		name += "." + strconv.Itoa(generation)
+	}
+	return name
+}
+
+// MaxGenerations is how often an event may begin what tells an event that
+// begins something: more is a rule that feeds itself.
+const MaxGenerations = 5
+
+var begunForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.(\d{1,2}))?$`)
+
+// Generation is how many deliveries led to the execution of that name, one
+// after the other; 0: somebody else began it.
+func Generation(name string) int {
+	m := begunForm.FindStringSubmatch(name)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1]) // digits, or nothing
+	return max(n, 1)
+}
 
 // NewRequestID draws the name of an invocation.
 func NewRequestID() string { return uuid(rand.Text()) }

@@ -97,6 +97,9 @@ func (t Target) faults(l *list, key string) {
 		}
 	}
 	l.want(given <= 1, key, "input, input_path and transformer exclude each other")
+	if _, err := encode(t.Input); err != nil {
+		l.want(false, key+".input", "JSON cannot hold it: %v", err)
+	}
 	if t.InputPath != "" {
 		_, err := parsePath(t.InputPath)
 		l.want(err == nil, key+".input_path", "%v", err)

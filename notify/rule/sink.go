@@ -3,6 +3,7 @@ package rule
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -100,8 +101,24 @@ func (w Webhook) faults(l *list, key string) {
 		l.want(false, key+".url", "it is not a URL such as https://HOST/PATH")
 		return
 	}
+	w.headerFaults(l, key)
 	ip := net.ParseIP(u.Hostname())
 	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 	l.want(u.Scheme == "https" || u.Scheme == "http" && local, key+".url", "scheme %q: want https (http only to this machine)", u.Scheme)
 	l.want(u.User == nil, key+".url", "take user and password out of the address; put an Authorization header into a file (header_files)")
 }
+
+// headerFaults finds what could never be sent. It does not show values.
+func (w Webhook) headerFaults(l *list, key string) {
+	for name, value := range w.Headers {
+		l.want(headerForm.MatchString(name) && !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }),
+			key+".headers", "%q: want a name of letters, digits and -, and a value of one line", name)
+		_, twice := w.HeaderFiles[name]
+		l.want(!twice, key+".headers", "%q is in header_files, too", name)
+	}
+	for name, file := range w.HeaderFiles {
+		l.want(headerForm.MatchString(name) && file != "", key+".header_files", "%q: want a name of letters, digits and -, and a file", name)
+	}
+}
+
+var headerForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

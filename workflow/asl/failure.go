@@ -71,7 +71,7 @@ func (x *Execution) raise(act *activity, e *stateError) {
 // recovered is the output and the variables of the state whose error a
 // catcher took.
 func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any, made map[string]any, err error) {
-	caught := any(map[string]any{"Error": e.name, "Cause": e.cause})
+	caught := any(e.output())
 	s := x.scope(act, caught)
 	s.errorOutput = &caught
 	if made, err = x.assign(act, c.assign, s); err != nil {
@@ -86,6 +86,19 @@ func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any,
 		out, err = place(c.resultPath, c.noResult, act.input, caught)
 	}
 	return out, made, err
+}
+
+// output is the Error Output. What whoever failed did not name is null; a
+// timeout has an empty cause.
+func (e *stateError) output() map[string]any {
+	out := map[string]any{"Error": e.name, "Cause": e.cause}
+	if e.name == "" {
+		out["Error"] = nil
+	}
+	if e.cause == "" && e.name != errTimeout {
+		out["Cause"] = nil
+	}
+	return out
 }
 
 // failed notes that a Parallel or Map will not be tried again.

@@ -22,7 +22,7 @@ type HistoryEvent struct {
 // inside a Parallel or a Map: where that differs it is compared without order.
 // Recordings lack the event that closes a Parallel.
 func (c Case) SameHistory(have []HistoryEvent) string {
-	want := c.History
+	want := c.original()
 	closing := func(h HistoryEvent) bool {
 		return h.Type == "ParallelStateSucceeded" || h.Type == "ParallelStateFailed"
 	}
