@@ -160,10 +160,10 @@ func (x *Execution) failed(p *pending, e *stateError) {
 	}
 	x.close(p.act)
 	h := p.act.taskEvent("Failed", nil)
-	if e.name == errTimeout {
+	if e.name == errTimeout || e.name == errHeartbeat {
 		h = p.act.taskEvent("TimedOut", nil)
 	}
-	h.Error, h.Cause = e.name, e.cause
+	h.Error, h.Cause = surface(e).name, e.cause
 	x.emit(p.act.frame, h)
 	x.fail(p.act, e)
 }

@@ -26,10 +26,11 @@ func TestConformance(t *testing.T) {
 					t.Errorf("%s: AWS accepts it: %v", c.Name, err)
 					continue
 				}
-				if !c.Functions() {
-					continue
-				}
 				d := newDriver(t, m, recorded(c))
+				if !c.Functions() {
+					d.handler = replayed(c.Replay())
+					d.holder = d.handler
+				}
 				d.run(string(c.Input), 10_000)
 				measured(t, c, d, scores)
 			}
@@ -69,6 +70,19 @@ func recorded(c asltest.Case) func(Command) Event {
 			return Event{Kind: Failed, Error: a.Error, Cause: a.Cause}
 		}
 		return Event{Kind: Succeeded, Output: a.Output}
+	}
+}
+
+// replayed answers as services did, and who held their tokens.
+func replayed(r *asltest.Replay) func(Command) Event {
+	return func(Command) Event {
+		switch what, a := r.Next(); what {
+		case "Submitted", "Succeeded":
+			return Event{Kind: Succeeded, Output: a.Output}
+		case "Failed":
+			return Event{Kind: Failed, Error: a.Error, Cause: a.Cause}
+		}
+		return Event{}
 	}
 }
 

@@ -15,6 +15,7 @@ type driver struct {
 	x       Execution
 	now     time.Time
 	handler func(Command) Event // Succeeded or Failed
+	holder  func(Command) Event // of a token; nil: there is none. A zero Event: says nothing
 	history []HistoryEvent
 	log     []Event   // everything that was told
 	asked   []Command // everything that was asked for
@@ -42,6 +43,9 @@ func (d *driver) run(input string, limit int) {
 	d.t.Helper()
 	d.tell(Event{Kind: Started, Name: "exec", Seed: "secret", Input: json.RawMessage(input)})
 	for range limit {
+		if d.held() {
+			continue
+		}
 		c, ok := d.next()
 		if !ok {
 			return
@@ -58,6 +62,25 @@ func (d *driver) run(input string, limit int) {
 			d.tell(Event{Kind: Fired, Command: c.ID})
 		}
 	}
+}
+
+// held tells what the holder of a token says, once all tasks are handed over.
+func (d *driver) held() bool {
+	open := d.x.Open()
+	if d.holder == nil || slices.ContainsFunc(open, func(c Command) bool { return c.Kind == RunTask }) {
+		return false
+	}
+	for _, c := range open {
+		if c.Kind != Await {
+			continue
+		}
+		if e := d.holder(c); e.Kind != "" {
+			e.Command = c.ID
+			d.tell(e)
+			return true
+		}
+	}
+	return false
 }
 
 // next is the first task, or the timer that is due first.

@@ -72,6 +72,9 @@ func (x *Execution) raise(act *activity, e *stateError) {
 // catcher took.
 func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any, made map[string]any, err error) {
 	caught := any(map[string]any{"Error": e.name, "Cause": e.cause})
+	if e.name == "" { // who failed the task did not say
+		caught = map[string]any{"Error": nil, "Cause": orNull(e.cause)}
+	}
 	s := x.scope(act, caught)
 	s.errorOutput = &caught
 	if made, err = x.assign(act, c.assign, s); err != nil {
@@ -86,6 +89,13 @@ func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any,
 		out, err = place(c.resultPath, c.noResult, act.input, caught)
 	}
 	return out, made, err
+}
+
+func orNull(text string) any {
+	if text == "" {
+		return nil
+	}
+	return text
 }
 
 // failed notes that a Parallel or Map will not be tried again.
