@@ -15,6 +15,9 @@ type Answer struct {
 
 // Answer is what the recorded function gave for the input.
 func (c Case) Answer(resource string, input json.RawMessage) Answer {
+	if resource == "arn:aws:states:::s3:getObject" && len(c.Objects) > 0 {
+		return c.object(input)
+	}
 	function := resource
 	wrapped := resource == invoke
 	if wrapped {
@@ -30,6 +33,19 @@ func (c Case) Answer(resource string, input json.RawMessage) Answer {
 		a.Output = json.RawMessage(fmt.Sprintf(`{"ExecutedVersion":"$LATEST","Payload":%s,"StatusCode":200,"SdkHttpMetadata":{},"SdkResponseMetadata":{}}`, a.Output))
 	}
 	return a
+}
+
+// object is the answer of S3 as drivers give it.
+func (c Case) object(input json.RawMessage) Answer {
+	var asked Object
+	_ = json.Unmarshal(input, &asked)
+	for _, o := range c.Objects {
+		if o.Bucket == asked.Bucket && o.Key == asked.Key {
+			out, _ := json.Marshal(map[string]string{"Body": o.Body})
+			return Answer{Output: out}
+		}
+	}
+	return Answer{Error: "S3.NoSuchKeyException", Cause: "The specified key does not exist."}
 }
 
 // handler is the file of the function, or nothing.

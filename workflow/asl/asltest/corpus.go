@@ -45,8 +45,12 @@ type Case struct {
 	Wildcards  []string          `json:"output_wildcards"`
 	Handlers   map[string]string `json:"task_handlers"`
 	Resources  []string          `json:"task_resources"`
+	Objects    []Object          `json:"s3_objects"`
 	History    []HistoryEvent
 }
+
+// An Object is what lay in S3.
+type Object struct{ Bucket, Key, Body string }
 
 // A Result is how an execution ended.
 type Result struct {

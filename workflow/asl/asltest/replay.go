@@ -13,7 +13,7 @@ type Replay struct{ left []HistoryEvent }
 // Replay of the recorded history. It is for executions whose tasks are asked
 // one after the other.
 func (c Case) Replay() *Replay {
-	return &Replay{slices.DeleteFunc(slices.Clone(c.History), func(h HistoryEvent) bool { return answered(h) == "" })}
+	return &Replay{slices.DeleteFunc(slices.Clone(c.unmasked()), func(h HistoryEvent) bool { return answered(h) == "" })}
 }
 
 // answered is Submitted, Succeeded, Failed or TimedOut; empty for an event
