@@ -73,11 +73,12 @@ train: build ## draw boards and train the built-in model anew (40 minutes of two
 picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
 
-conformance: ## the States Language as recorded; every kind of model on every runtime (FULL=1: in full size, with PyTorch)
-	go test -run Conformance -v ./workflow/asl ./workflow/temporal
+conformance: ## one table of what was recorded elsewhere and is the same here (INSPECTOR_CORPORA); FULL=1: big networks, with PyTorch
+	go test -run Zoo ./classify
 	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)
 	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m -v ./classify
 	$(if $(FULL),$(MAKE) exports)
+	go run ./scripts/conformance ./workflow/asl ./notify/pattern ./notify/rule ./workflow/temporal
 
 # Networks in full size as torchvision, ultralytics and anomalib write them. EXPORTS_PYTHON is a Python that has them.
 EXPORTS_PYTHON ?= .cache/exports-python/bin/python

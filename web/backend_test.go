@@ -258,7 +258,7 @@ func (b *backend) Executions(_ context.Context, q ExecutionQuery) ([]Execution, 
 	defer b.mu.Unlock()
 	var found []Execution
 	for n := len(b.records) - 1; n >= 0 && len(found) < limit; n-- {
-		if x := b.execution(b.records[n]); status == "" || x.Status == status {
+		if x := b.execution(b.records[n]); status == "" || x.Status == status || status == "PARKED" && x.Parked != "" {
 			found = append(found, x)
 		}
 	}

@@ -250,7 +250,7 @@ func TestPageShowsExecutions(t *testing.T) {
 	shoot(t, ctx, "executions")
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-rows tr:nth-child(2) button`)))
 	until(t, ctx, `document.getElementById('run-graph').naturalWidth === 300 && document.querySelectorAll('#run-events tr').length === 1`)
-	until(t, ctx, `!document.getElementById('run-redrive').hidden && document.getElementById('run-stop').hidden`)
+	until(t, ctx, `!document.getElementById('run-redrive').hidden && !document.getElementById('run-stop').hidden`)
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
 	until(t, ctx, `document.querySelector('#run-state .pill').textContent === 'in progress' && document.getElementById('run-redrive').hidden`)
 	view(t, ctx, 390, 844, "dark")
@@ -259,7 +259,7 @@ func TestPageShowsExecutions(t *testing.T) {
 	view(t, ctx, 1280, 800, "light")
 	do(t, ctx, chromedp.Click(chromedp.CSS(`#runs-back`)))
 	until(t, ctx, `document.querySelectorAll('#run-rows tr').length === 2 && document.getElementById('run').hidden`)
-	for choice, rows := range map[string]int{"parked": 0, "waiting": 1, "SUCCEEDED": 1, "FAILED": 0} {
+	for choice, rows := range map[string]int{"PARKED": 0, "RUNNING": 1, "SUCCEEDED": 1, "FAILED": 0} {
 		do(t, ctx, chromedp.SetValue(chromedp.CSS(`#runs-filter`), choice))
 		if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.getElementById('runs-filter').dispatchEvent(new Event('change'))`)); err != nil {
 			t.Fatal(err)

@@ -14,19 +14,19 @@ import (
 // done is recorded even if ctx ended meanwhile; a deed interrupted is not,
 // and so is repeated at the next start. task ends when the work is withdrawn
 // or the grace is over.
-func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
-	e := l.engine
+func (l *lane) do(ctx, task context.Context, d *deed) {
+	e, w, probe := l.engine, d.Work, d.probe
 	if l.chore != nil {
 		l.doChore(task, w)
 		return
 	}
-	c, err := e.command(ctx, w)
+	c, err := e.commanded(ctx, d)
 	if err != nil {
 		l.unstarted(ctx, task, w, err)
 		return
 	}
 	if l.handler == nil {
-		e.record(task, w, asl.Event{Kind: asl.Fired, Command: w.Command})
+		l.record(task, d, asl.Event{Kind: asl.Fired, Command: w.Command})
 		return
 	}
 	output, err := l.attempt(task, w, c)
@@ -35,7 +35,7 @@ func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
 		l.note(neutral, probe, nil)
 	case err == nil:
 		l.note(worked, probe, nil)
-		e.record(task, w, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: output})
+		l.record(task, d, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: output})
 	case ctx.Err() != nil: // interrupted, or failing because all else is ending
 	case permanent(err) && !e.named(ctx, w, errorName(err)):
 		l.note(neutral, probe, nil)
@@ -46,7 +46,7 @@ func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
 			how = neutral
 		}
 		l.note(how, probe, err)
-		e.record(task, w, asl.Event{Kind: asl.Failed, Command: w.Command, Error: errorName(err), Cause: causeOf(err)})
+		l.record(task, d, asl.Event{Kind: asl.Failed, Command: w.Command, Error: errorName(err), Cause: causeOf(err)})
 	}
 }
 
@@ -60,6 +60,14 @@ func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
 		sleep(ctx, l.unread(ctx, err))
 		l.left(true) // it is due still
 	}
+}
+
+// commanded is what the execution asks for by the deed.
+func (e *Engine) commanded(ctx context.Context, d *deed) (asl.Command, error) {
+	if d.command != nil {
+		return *d.command, nil
+	}
+	return e.command(ctx, d.Work)
 }
 
 // command is what the execution asks for by the work.
@@ -93,10 +101,12 @@ func (l *lane) attempt(task context.Context, w Work, c asl.Command) (json.RawMes
 
 // record makes the event durable, however often the journal must be asked, and
 // parks the work if the event does not fit. It gives up only when the grace
-// ends: then the deed is repeated at the next start.
-func (e *Engine) record(task context.Context, w Work, event asl.Event) {
+// ends: then the deed is repeated at the next start. Once it is recorded the
+// lane has room for what follows.
+func (l *lane) record(task context.Context, d *deed, event asl.Event) {
+	e, w := l.engine, d.Work
 	err := e.insist(task, w, "record", func(ctx context.Context) error {
-		err := e.tell(ctx, w.Execution, func(*asl.Execution) (asl.Event, error) { return event, nil })
+		err := e.tellThen(ctx, w.Execution, func(*asl.Execution) (asl.Event, error) { return event, nil }, func() { l.finish(d) })
 		if errors.Is(err, asl.ErrMoot) {
 			return nil // recorded before, or withdrawn meanwhile
 		}

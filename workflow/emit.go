@@ -19,7 +19,7 @@ func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution)
 		var all []Transition
 		err := fmt.Errorf("machine %s: %w; deploy it first", b.Machine, ErrNotFound)
 		if m := e.known(b.Machine); m != nil {
-			all, err = e.first(m, w, b.Input)
+			all, err = e.first(m, &asl.Execution{}, w, b.Input)
 		}
 		if err != nil {
 			e.log.Error("a change of status does not begin what it should", "execution", t.Execution.ID, "status", x.Status(), "begins", b.ID, "err", err)
@@ -30,22 +30,36 @@ func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution)
 	return out
 }
 
-// append makes the transitions durable and wakes the lanes. What the first of
-// them begins may have begun already: that is no conflict.
-func (e *Engine) append(ctx context.Context, all []Transition) error {
+// append makes the transitions durable and gives what was written. What the
+// first of them begins may have begun already: that is no conflict.
+func (e *Engine) append(ctx context.Context, all []Transition) ([]Transition, error) {
 	err := e.journal.Append(ctx, all...)
 	if errors.Is(err, ErrConflict) && len(all) > 1 {
 		fresh, unread := e.unbegun(ctx, all[1:])
 		if unread != nil {
-			return unread
+			return nil, unread
 		}
 		all = append(all[:1:1], fresh...)
 		err = e.journal.Append(ctx, all...)
 	}
-	if err == nil {
-		e.Wake(all...)
+	return all, err
+}
+
+// follow gives the lanes the work of transitions just made durable, of which
+// the first made f what it is. The caller holds f.
+func (e *Engine) follow(f *folded, all []Transition) {
+	for _, w := range all[0].Begin {
+		l := e.lanes[w.Lane]
+		if l == nil {
+			continue
+		}
+		if c, ok := f.x.Command(w.Command); ok {
+			l.offer(w, c)
+		} else {
+			l.look()
+		}
 	}
-	return err
+	e.Wake(all[1:]...)
 }
 
 // unbegun leaves out the executions that the journal has.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inspector/workflow/asl"
@@ -79,6 +80,9 @@ type Engine struct {
 	machines map[string]*asl.Machine // by hash
 	names    map[string]Machine      // nil: not read yet
 
+	holding sync.Mutex  // held while holds change
+	held    atomic.Bool // the journal may hold work back
+
 	made     time.Time  // with its monotonic reading
 	changing sync.Mutex // held by whoever changes a machine
 }
@@ -117,6 +121,7 @@ func (e *Engine) Handle(resource string, concurrency int, h Handler) {
 func (e *Engine) Run(ctx context.Context) error {
 	grace, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	e.recount(ctx)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
 	defer stop()
 	var running sync.WaitGroup
@@ -138,7 +143,7 @@ func (e *Engine) Wake(written ...Transition) {
 func (e *Engine) wake(begun []Work) {
 	for _, w := range begun {
 		if l := e.lanes[w.Lane]; l != nil {
-			l.signal()
+			l.look()
 		}
 	}
 }
@@ -222,6 +227,23 @@ func (e *Engine) Describe(ctx context.Context, id string) (Description, error) {
 		return Description{}, fmt.Errorf("describe execution %q: %w", id, err)
 	}
 	return d, nil
+}
+
+// MapRuns gives the runs of the distributed Maps of an execution, by folding
+// its journal anew.
+func (e *Engine) MapRuns(ctx context.Context, id string) ([]asl.MapRun, error) {
+	w, _, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	if m, err := e.machine(ctx, w.Machine); err != nil || !m.Distributes() {
+		return nil, err
+	}
+	f, err := e.refold(ctx, id, nil)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	return f.x.MapRuns(), nil
 }
 
 // History gives the events of an execution as Step Functions shows them, by

@@ -552,7 +552,7 @@ func TestLaneReadsTheJournalWhenItMayHoldWork(t *testing.T) {
 			must(t, e.Start(t.Context(), hash, fmt.Sprint("alone", i), nil))
 			synctest.Wait()
 		}
-		if n := j.dues - before; n != 10 {
+		if n := j.dues - before; n != 0 {
 			t.Errorf("the journal was read %d times for 10 pieces of work that came alone", n)
 		}
 	})

@@ -181,16 +181,22 @@ func (e *Engine) work(id string, c asl.Command, now time.Time) Work {
 // work by it. what is asked once the execution is folded and may refuse. The
 // event's time and chance are drawn here.
 func (e *Engine) tell(ctx context.Context, id string, what func(*asl.Execution) (asl.Event, error)) error {
+	return e.tellThen(ctx, id, what, func() {})
+}
+
+// tellThen is tell; durable is called once the event is, before a lane hears of
+// it.
+func (e *Engine) tellThen(ctx context.Context, id string, what func(*asl.Execution) (asl.Event, error), durable func()) error {
 	f := e.cache.take(id)
 	defer e.cache.put(f)
-	err := e.tellFolded(ctx, f, what)
+	err := e.tellFolded(ctx, f, what, durable)
 	if errors.Is(err, ErrConflict) { // somebody else wrote: look again, once
-		err = e.tellFolded(ctx, f, what)
+		err = e.tellFolded(ctx, f, what, durable)
 	}
 	return err
 }
 
-func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execution) (asl.Event, error)) error {
+func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execution) (asl.Event, error), durable func()) error {
 	if err := e.load(ctx, f); err != nil {
 		return err
 	}
@@ -204,13 +210,15 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 		return err
 	}
 	t := all[0]
-	if err := e.append(ctx, all); err != nil {
+	if all, err = e.append(ctx, all); err != nil {
 		f.x = nil // it is ahead of the journal
 		return fmt.Errorf("journal event %d of execution %q: %w", t.N, f.id, err)
 	}
+	durable()
 	f.n, f.w = t.N, t.Execution
 	for _, id := range t.End {
 		e.withdraw(f.id, id)
 	}
+	e.follow(f, all)
 	return nil
 }

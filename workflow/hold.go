@@ -26,6 +26,9 @@ func (e *Engine) hold(ctx context.Context, h Hold) error {
 		}
 	}
 	h.At = time.Now().UTC()
+	e.holding.Lock()
+	defer e.holding.Unlock()
+	e.held.Store(true)
 	if err := e.journal.Hold(ctx, h); err != nil {
 		return fmt.Errorf("hold machine %q: %w", h.Machine, err)
 	}
@@ -36,9 +39,12 @@ func (e *Engine) hold(ctx context.Context, h Hold) error {
 
 // Resume ends Pause and Drain.
 func (e *Engine) Resume(ctx context.Context, machine string) error {
+	e.holding.Lock()
+	defer e.holding.Unlock()
 	if err := e.journal.Release(ctx, machine); err != nil {
 		return fmt.Errorf("resume machine %q, which is not held: %w", machine, err)
 	}
+	e.recount(ctx)
 	e.log.Info("a machine is resumed", "machine", machine)
 	e.wakeAll()
 	return nil
@@ -47,8 +53,15 @@ func (e *Engine) Resume(ctx context.Context, machine string) error {
 // Holds gives what is held.
 func (e *Engine) Holds(ctx context.Context) ([]Hold, error) { return e.journal.Holds(ctx) }
 
+// recount finds out whether anything is held; if that cannot be known, the
+// lanes ask the journal for each piece of work.
+func (e *Engine) recount(ctx context.Context) {
+	holds, err := e.journal.Holds(ctx)
+	e.held.Store(err != nil || len(holds) > 0)
+}
+
 func (e *Engine) wakeAll() {
 	for _, l := range e.lanes {
-		l.signal()
+		l.look()
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"inspector/workflow/asl"
 )
 
 // A lane does the work of one resource, or fires timers. What waits is in the
@@ -22,9 +24,10 @@ type lane struct {
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
-	trouble Trouble // of the tripped breaker
-	broken  bool    // the journal could not be read, and this was logged
-	more    bool    // the journal may hold work that is due and not being done
+	trouble Trouble    // of the tripped breaker
+	broken  bool       // the journal could not be read, and this was logged
+	more    bool       // the journal may hold work that is due and not being done
+	start   func(deed) // begins work; called with mu held, and only while the lane runs and more is false
 }
 
 // A place names work in flight.
@@ -34,8 +37,18 @@ type place struct {
 }
 
 func newLane(e *Engine, name string, concurrency int, h Handler) *lane {
-	return &lane{engine: e, name: name, concurrency: concurrency, handler: h, wake: make(chan struct{}, 1), doing: map[place]context.CancelCauseFunc{}}
+	return &lane{engine: e, name: name, concurrency: concurrency, handler: h, wake: make(chan struct{}, 1), doing: map[place]context.CancelCauseFunc{}, more: true}
 }
+
+// A deed is work begun. Its worker alone uses it.
+type deed struct {
+	Work
+	probe    bool
+	command  *asl.Command // nil: the execution must be asked
+	finished bool         // its place in the lane is free
+}
+
+func (d *deed) place() place { return place{d.Execution, d.Command} }
 
 // signal makes the lane look at the journal soon. It never blocks.
 func (l *lane) signal() {
@@ -55,16 +68,26 @@ const (
 func (l *lane) run(ctx, grace context.Context) {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	for {
-		wait := l.fill(ctx, func(w Work, probe bool) {
-			task, cancel := context.WithCancelCause(grace)
-			l.begin(w, probe, cancel)
-			workers.Go(func() {
-				defer cancel(nil)
-				defer l.finish(w, probe)
-				l.do(ctx, task, w, probe)
-			})
+	defer l.left(true) // nothing is begun any more
+	l.mu.Lock()
+	l.start = func(d deed) {
+		if ctx.Err() != nil {
+			return
+		}
+		task, cancel := context.WithCancelCause(grace)
+		l.doing[d.place()] = cancel
+		if d.probe {
+			l.probes++
+		}
+		workers.Go(func() {
+			defer cancel(nil)
+			defer l.finish(&d)
+			l.do(ctx, task, &d)
 		})
+	}
+	l.mu.Unlock()
+	for {
+		wait := l.fill(ctx)
 		timer := time.NewTimer(min(wait, longestSleep))
 		select {
 		case <-ctx.Done():
@@ -79,7 +102,7 @@ func (l *lane) run(ctx, grace context.Context) {
 
 // fill starts as much due work as the lane may do, and says how long there is
 // nothing more to start unless the lane is woken.
-func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Duration {
+func (l *lane) fill(ctx context.Context) time.Duration {
 	now := time.Now()
 	busy, free, wait := l.room(now)
 	if free == 0 {
@@ -96,12 +119,12 @@ func (l *lane) fill(ctx context.Context, start func(w Work, probe bool)) time.Du
 	probe := l.troubled()
 	started, behind := 0, len(due) == free+len(busy)
 	for _, w := range due {
-		switch _, ok := busy[place{w.Execution, w.Command}]; {
+		switch _, ok := busy[(&deed{Work: w}).place()]; {
 		case ok:
 		case started == free: // what was busy is recorded meanwhile, and made room in what was read
 			behind = true
 		default:
-			start(w, probe)
+			l.begin(deed{Work: w, probe: probe})
 			started++
 		}
 	}
@@ -173,24 +196,50 @@ func (l *lane) read() {
 	}
 }
 
-func (l *lane) begin(w Work, probe bool, cancel context.CancelCauseFunc) {
+func (l *lane) begin(d deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.doing[place{w.Execution, w.Command}] = cancel
-	if probe {
-		l.probes++
+	l.start(d)
+}
+
+// offer takes work that is durable just now, and which nobody can have done
+// yet: the caller holds its execution. It is begun at once if the journal has
+// nothing that comes before it; else the lane finds it there. A lane of one
+// keeps the order of the journal, which is not that of the offers.
+func (l *lane) offer(w Work, c asl.Command) {
+	l.mu.Lock()
+	_, busy := l.doing[place{w.Execution, w.Command}]
+	simple := l.handler != nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
+	if simple && !l.more && !l.breaker.tripped() && len(l.doing) < l.concurrency && !l.engine.held.Load() {
+		l.start(deed{Work: w, command: &c})
+		l.mu.Unlock()
+		return
 	}
+	l.mu.Unlock()
+	l.look()
+}
+
+// look is signal where the journal has new work.
+func (l *lane) look() {
+	l.mu.Lock()
+	l.more = true
+	l.mu.Unlock()
+	l.signal()
 }
 
 // finish comes after the work is recorded, so that it is never started twice.
 // The journal is read again only if that can be of use.
-func (l *lane) finish(w Work, probe bool) {
+func (l *lane) finish(d *deed) {
+	if d.finished {
+		return
+	}
+	d.finished = true
 	l.mu.Lock()
-	delete(l.doing, place{w.Execution, w.Command})
-	if probe {
+	delete(l.doing, d.place())
+	if d.probe {
 		l.probes--
 	}
-	look := probe || l.more
+	look := d.probe || l.more
 	l.mu.Unlock()
 	if look {
 		l.signal()
@@ -209,85 +258,4 @@ func (e *Engine) withdraw(id string, command int64) {
 			cancel(errWithdrawn)
 		}
 	}
-}
-
-// An outcome is what an attempt says about whoever stands behind the lane.
-type outcome int
-
-const (
-	neutral outcome = iota // nothing
-	worked
-	failed
-)
-
-// note lets the lane's breaker learn from an attempt.
-func (l *lane) note(o outcome, probe bool, err error) {
-	l.mu.Lock()
-	before := l.breaker.tripped()
-	l.breaker = l.breaker.after(o, probe, time.Now())
-	after := l.breaker.tripped()
-	if after && err != nil {
-		if !before {
-			l.trouble.Since = time.Now()
-		}
-		l.trouble.Err = err
-	}
-	l.mu.Unlock()
-	switch {
-	case !before && after:
-		l.engine.log.Warn("a lane is in trouble: one attempt at a time until one succeeds", "lane", l.name, "err", err)
-	case before && !after:
-		l.engine.log.Info("a lane works again", "lane", l.name)
-	}
-}
-
-// Trouble is why a lane makes one attempt at a time.
-type Trouble struct {
-	Since time.Time
-	Err   error // of the newest attempt that failed
-}
-
-// Troubles gives the lanes whose newest attempts failed, by their resource.
-func (e *Engine) Troubles() map[string]Trouble {
-	out := map[string]Trouble{}
-	for name, l := range e.lanes {
-		l.mu.Lock()
-		if l.breaker.tripped() {
-			out[name] = l.trouble
-		}
-		l.mu.Unlock()
-	}
-	return out
-}
-
-// A breaker spaces the attempts of a lane while they fail, so that an outage
-// of a week does not journal an attempt of every execution every minute. Each
-// probe is other work, for what failed waits for its own retry.
-type breaker struct {
-	pause   time.Duration // 0: all is well
-	probeAt time.Time
-}
-
-const (
-	firstPause   = time.Second
-	longestPause = 30 * time.Second
-)
-
-func (b breaker) tripped() bool { return b.pause > 0 }
-
-// after is the breaker once an attempt has ended so. What was begun before
-// the trouble and fails late does not lengthen it.
-func (b breaker) after(o outcome, probe bool, now time.Time) breaker {
-	switch {
-	case o == worked:
-		return breaker{}
-	case o == neutral && probe:
-		b.probeAt = now
-	case o == failed && !b.tripped():
-		b = breaker{firstPause, now.Add(firstPause)}
-	case o == failed && probe:
-		b.pause = min(2*b.pause, longestPause)
-		b.probeAt = now.Add(b.pause)
-	}
-	return b
 }

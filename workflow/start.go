@@ -37,7 +37,7 @@ func (e *Engine) Prepare(ref, id string, input json.RawMessage, at time.Time) ([
 		at = now // the clock of events
 	}
 	w.ID, w.Started = id, at
-	return e.first(m, w, input)
+	return e.first(m, &asl.Execution{}, w, input)
 }
 
 // Resolve gives the hash of the definition on which an execution of ref, as for
@@ -50,14 +50,15 @@ func (e *Engine) Resolve(ref string) (hash string, err error) {
 	return w.Machine, err
 }
 
-// first begins the execution w, which says all that is known before.
-func (e *Engine) first(m *asl.Machine, w Execution, input json.RawMessage) ([]Transition, error) {
+// first begins the execution w, which says all that is known before, and makes
+// x what it is then.
+func (e *Engine) first(m *asl.Machine, x *asl.Execution, w Execution, input json.RawMessage) ([]Transition, error) {
 	if w.ID == "" {
 		return nil, errors.New("start an execution: it needs a name")
 	}
 	t := Transition{Execution: w}
 	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
-	return e.advance(m, &asl.Execution{}, t, event)
+	return e.advance(m, x, t, event)
 }
 
 // Start begins an execution, durably. ref is NAME, NAME:VERSION or NAME:ALIAS
@@ -123,17 +124,28 @@ func (e *Engine) start(ctx context.Context, ref string, w Execution, input json.
 		return x, err
 	}
 	aim.ID, aim.Parent, aim.ParentToken, aim.Started = w.ID, w.Parent, w.ParentToken, e.now()
-	written, err := e.first(m, aim, input)
-	if err != nil {
-		return x, err
-	}
-	switch err := e.append(ctx, written); {
-	case errors.Is(err, ErrConflict):
+	begun, err := e.beginFolded(ctx, m, aim, input)
+	if errors.Is(err, ErrConflict) {
 		return e.begunBefore(ctx, aim, input)
-	case err != nil:
-		return x, err
 	}
-	return begunExecution{written[0].Execution, true}, nil
+	return begunExecution{begun, err == nil}, err
+}
+
+// beginFolded makes the start of w durable and keeps it folded.
+func (e *Engine) beginFolded(ctx context.Context, m *asl.Machine, w Execution, input json.RawMessage) (Execution, error) {
+	f := e.cache.take(w.ID)
+	defer e.cache.put(f)
+	x := &asl.Execution{}
+	all, err := e.first(m, x, w, input)
+	if err == nil {
+		all, err = e.append(ctx, all)
+	}
+	if err != nil {
+		return Execution{}, err
+	}
+	f.fold = fold{x: x, m: m, w: all[0].Execution, n: all[0].N}
+	e.follow(f, all)
+	return f.w, nil
 }
 
 // begunBefore gives the execution if it began on that machine with that

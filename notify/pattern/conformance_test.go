@@ -3,32 +3,13 @@ package pattern
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-)
 
-// corpus reads one file of the recorded truth, or skips.
-func corpus(t testing.TB, name string, into any) {
-	t.Helper()
-	folder := os.Getenv("INSPECTOR_CORPORA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "corpora")
-	}
-	raw, err := os.ReadFile(filepath.Join(folder, "eventpatterns", name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("the corpora are not here: %v; set INSPECTOR_CORPORA to their folder", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		t.Fatal(err)
-	}
-}
+	"inspector/workflow/asl/asltest"
+)
 
 type recorded struct {
 	Name        string
@@ -103,11 +84,12 @@ func like(have, want string) bool {
 func TestConformance(t *testing.T) {
 	for _, file := range []struct {
 		name  string
-		floor float64 // per cent of verdicts
+		floor float64 // per cent of verdicts, and of messages
 	}{{"localstack_cases.json", 100}, {"eventruler_cases.json", 99.5}} {
 		t.Run(file.name, func(t *testing.T) {
 			var cases []recorded
-			corpus(t, file.name, &cases)
+			name := filepath.Join("eventpatterns", file.name)
+			asltest.Corpus(t, filepath.Join("..", ".."), name, &cases)
 			passed, texts, same := 0, 0, 0
 			for _, c := range cases {
 				pattern, event := c.texts()
@@ -130,14 +112,9 @@ func TestConformance(t *testing.T) {
 					t.Logf("%s:\nhave %s\nwant %s", c.Name, message, want)
 				}
 			}
-			t.Logf("corpus %s: level verdict: %d of %d passed", file.name, passed, len(cases))
-			t.Logf("corpus %s: level message: %d of %d passed", file.name, same, texts)
-			if 100*float64(passed) < file.floor*float64(len(cases)) {
-				t.Errorf("%d of %d verdicts; want %.1f %%", passed, len(cases), file.floor)
-			}
-			if file.floor == 100 && same != texts {
-				t.Errorf("%d of %d messages of AWS; want all", same, texts)
-			}
+			asltest.Report(t,
+				asltest.Score{Corpus: name, Level: "verdict", Passed: passed, Total: len(cases), Floor: file.floor},
+				asltest.Score{Corpus: name, Level: "message", Passed: same, Total: texts, Floor: file.floor})
 		})
 	}
 }

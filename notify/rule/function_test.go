@@ -2,36 +2,23 @@ package rule
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
+
+	"inspector/workflow/asl/asltest"
 )
 
 // TestConformanceDestinations makes the records that AWS made: the same
 // fields, conditions, counts and contexts.
 func TestConformanceDestinations(t *testing.T) {
-	folder := os.Getenv("INSPECTOR_CORPORA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "corpora")
-	}
-	raw, err := os.ReadFile(filepath.Join(folder, "lambda-destinations", "records.json"))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("the corpora are not here: %v; set INSPECTOR_CORPORA to their folder", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []struct {
 		Test   string
 		Record map[string]any
 		Event  struct{ Detail map[string]any }
 	}
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	asltest.Corpus(t, filepath.Join("..", ".."), filepath.Join("lambda-destinations", "records.json"), &cases)
 	passed := 0
 	for _, c := range cases {
 		want := c.Record
@@ -44,7 +31,7 @@ func TestConformanceDestinations(t *testing.T) {
 			t.Errorf("%s:\nhave %s\nwant %s", c.Test, inside(have), inside(want))
 		}
 	}
-	t.Logf("corpus lambda-destinations: level record: %d of %d passed", passed, len(cases))
+	asltest.Report(t, asltest.Score{Corpus: "lambda-destinations", Level: "record", Passed: passed, Total: len(cases), Floor: 100})
 }
 
 // remade is our record of an invocation that went as the recorded one.

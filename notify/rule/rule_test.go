@@ -2,14 +2,14 @@ package rule
 
 import (
 	"encoding/json"
-	"errors"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"inspector/workflow/asl/asltest"
 )
 
 var origin = Origin{Account: "dev1", Region: "site", States: "aws.states"}
@@ -19,21 +19,8 @@ var at = time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
 // TestConformanceStatusChange compares with the events that AWS sent: the same
 // fields, and the same values where those are not of the recorder's account.
 func TestConformanceStatusChange(t *testing.T) {
-	folder := os.Getenv("INSPECTOR_CORPORA")
-	if folder == "" {
-		folder = filepath.Join("..", "..", "..", "shared", "corpora")
-	}
-	raw, err := os.ReadFile(filepath.Join(folder, "asl-localstack", "status_change_events.json"))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("the corpora are not here: %v; set INSPECTOR_CORPORA to their folder", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	var cases []struct{ Events []map[string]any }
-	if err := json.Unmarshal(raw, &cases); err != nil {
-		t.Fatal(err)
-	}
+	asltest.Corpus(t, filepath.Join("..", ".."), filepath.Join("asl-localstack", "status_change_events.json"), &cases)
 	seen, same := 0, 0
 	for _, c := range cases {
 		for _, want := range c.Events {
@@ -52,10 +39,7 @@ func TestConformanceStatusChange(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("corpus status_change_events.json: level document: %d of %d passed", same, seen)
-	if seen == 0 || same != seen {
-		t.Errorf("%d of %d documents", same, seen)
-	}
+	asltest.Report(t, asltest.Score{Corpus: "asl-localstack/status_change_events.json", Level: "document", Passed: same, Total: seen, Floor: 100})
 }
 
 func inside(v any) json.RawMessage {

@@ -1,8 +1,7 @@
 // Executions of the workflow: a list, and one of them with its graph.
 import { $, set, el, clock } from '/app.js';
 
-const lists = { parked: x => Boolean(x.parked), waiting: x => x.status === 'RUNNING' && !x.parked };
-let shown = null, stoppable = null, turn = 0;
+let shown = null, turn = 0;
 
 // state is how the execution is, in one word, and its class.
 function state(x) {
@@ -21,16 +20,14 @@ async function get(url) {
 
 async function list() {
   const wanted = $('runs-filter').value, mine = ++turn;
-  const status = wanted in lists ? 'RUNNING' : wanted;
   set($('no-runs'), 'Loading');
   $('no-runs').hidden = false;
   try {
-    const q = new URLSearchParams({ limit: wanted in lists ? 500 : 100 });
-    if (status) q.set('status', status);
+    const q = new URLSearchParams({ limit: 100 });
+    if (wanted) q.set('status', wanted);
     const { executions } = await get('/api/v1/executions?' + q);
     if (mine !== turn) return;
-    const found = executions.filter(lists[wanted] ?? (() => true));
-    $('run-rows').replaceChildren(...found.map(x => {
+    $('run-rows').replaceChildren(...executions.map(x => {
       const tr = el('tr'), name = el('button', 'link', x.name), note = el('td', 'note', x.parked || x.error || x.states.join(', '));
       tr.dataset.id = x.name;
       name.type = 'button';
@@ -40,7 +37,7 @@ async function list() {
       return tr;
     }));
     set($('no-runs'), wanted ? 'None of these' : 'No executions yet');
-    $('no-runs').hidden = found.length > 0;
+    $('no-runs').hidden = executions.length > 0;
   } catch (e) { set($('no-runs'), e.message); }
 }
 
@@ -54,12 +51,12 @@ async function one(id) {
   $('run-error').hidden = true;
   try {
     const [x, h] = await Promise.all([get(path(id)), get(path(id) + '/history')]);
-    stoppable ??= (await fetch('/api/v1/openapi.yaml').then(r => r.text())).includes('/executions/{id}/stop:');
     if (shown !== id) return;
     $('run-state').replaceChildren(pill(x));
     set($('run-note'), [x.parked, x.error, x.cause].filter(Boolean).join(' · ') || (x.states.length ? 'at ' + x.states.join(', ') : ''));
     $('run-redrive').hidden = !x.parked && !['FAILED', 'ABORTED', 'TIMED_OUT'].includes(x.status);
-    $('run-stop').hidden = !stoppable || x.status !== 'RUNNING';
+    $('run-stop').hidden = x.status !== 'RUNNING';
+    set($('run-stop'), 'Stop');
     const graph = `${path(id)}/graph.svg?n=${h.events.length}.${Date.now()}`;
     $('run-graph').src = graph;
     $('run-graph').alt = `The states of the workflow; ${state(x)[0]}${x.states.length ? ' at ' + x.states.join(', ') : ''}. The table below has each step.`;
@@ -82,13 +79,13 @@ function line(e) {
 }
 function say(problem) { set($('run-error'), problem); $('run-error').hidden = false; }
 
-async function order(what) {
-  const headers = {}, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
+async function order(url, body) {
+  const headers = { 'Content-Type': 'application/json' }, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
   if (token) headers.Authorization = 'Bearer ' + token;
   const buttons = [$('run-redrive'), $('run-stop')];
   buttons.forEach(b => { b.disabled = true; });
   try {
-    const r = await fetch(`${path(id)}/${what}`, { method: 'POST', headers });
+    const r = await fetch(url, { method: 'POST', headers, body });
     if (r.ok) {
       if (token) sessionStorage.setItem('token', token);
       await one(id);
@@ -124,6 +121,9 @@ $('runs-back').addEventListener('click', back);
 $('runs-filter').addEventListener('change', list);
 $('runs-again').addEventListener('click', list);
 $('run-again').addEventListener('click', () => one(shown));
-$('run-redrive').addEventListener('click', () => order('redrive'));
-$('run-stop').addEventListener('click', () => order('stop'));
+$('run-redrive').addEventListener('click', () => order(path(shown) + '/redrive'));
+$('run-stop').addEventListener('click', e => {
+  if (e.target.textContent === 'Stop') return set(e.target, 'Stop for good: nothing more is delivered');
+  order('/api/v1/states/StopExecution', JSON.stringify({ name: shown, error: 'Stopped', cause: 'stopped on the page', by: localStorage.getItem('name') || 'page' }));
+});
 $('run-rows').addEventListener('click', e => { const tr = e.target.closest('tr'); if (tr) one(tr.dataset.id); });

@@ -19,7 +19,7 @@ func TestConformance(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			var cases []asltest.Case
 			corpus(t, filepath.Join("asl-localstack", file), &cases)
-			scores := levels(file)
+			scores := levels("asl-localstack/" + file)
 			for _, c := range cases {
 				m, err := Parse(c.Definition)
 				if err != nil {
@@ -34,7 +34,7 @@ func TestConformance(t *testing.T) {
 				d.run(string(c.Input), 10_000)
 				measured(t, c, d, scores)
 			}
-			asltest.Report(t, scores...)
+			asltest.Report(t, append([]asltest.Score{{Corpus: scores[0].Corpus, Level: "0 run", Passed: scores[0].Total, Total: len(cases)}}, scores...)...)
 		})
 	}
 }

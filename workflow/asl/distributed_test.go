@@ -281,7 +281,7 @@ func TestMapRunsTellsProgress(t *testing.T) {
 	m := parse(t, fmt.Sprintf(toDistribute, `"MaxConcurrency":2,"ToleratedFailureCount":9,"ItemBatcher":{"MaxItemsPerBatch":2},`, task))
 	d := newDriver(t, m, nil)
 	d.tell(Event{Kind: Started, Name: "x", Seed: "s", Input: json.RawMessage(`[1,2,3,4,5,6,7]`)})
-	want := MapRun{State: "M", Label: "M", Started: d.now, Total: 7, Pending: 3, Running: 4}
+	want := MapRun{State: "M", Label: "M", Status: StatusRunning, Started: d.now, Total: 7, Pending: 3, Running: 4}
 	check := func() {
 		t.Helper()
 		for range 2 { // asking changes nothing
@@ -306,8 +306,10 @@ func TestMapRunsTellsProgress(t *testing.T) {
 		t.Errorf("states %v", states)
 	}
 	d.tell(Event{Kind: Stopped})
-	if len(d.x.MapRuns()) != 0 || len(d.x.Open()) != 0 {
-		t.Errorf("after the end: %+v, open %+v", d.x.MapRuns(), d.x.Open())
+	want.Status, want.Stopped = StatusAborted, d.now
+	check()
+	if len(d.x.Open()) != 0 {
+		t.Errorf("after the end: open %+v", d.x.Open())
 	}
 }
 

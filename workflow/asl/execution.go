@@ -24,6 +24,7 @@ type Execution struct {
 	failure    stateError
 	started    time.Time
 	runs       int64 // map runs begun
+	ended      []MapRun
 	paused     bool  // a timer goes on with the queue
 	root       *frame
 	open       map[int64]*pending

@@ -33,10 +33,7 @@ func TestConformanceTestState(t *testing.T) {
 			t.Logf("%s:\n  request %s\n  have %s\n  want %s", c.Name, encode(jsonOf(c.Request)), have, c.Expected)
 		}
 	}
-	row(t, "asl-localstack/cases_teststate.json", "responses", passed, len(cases))
-	if 100*passed < 95*len(cases) {
-		t.Errorf("%d of %d, want at least 95 %%", passed, len(cases))
-	}
+	asltest.Report(t, asltest.Score{Corpus: "asl-localstack/cases_teststate.json", Level: "responses", Passed: passed, Total: len(cases), Floor: 95})
 }
 
 func jsonOf(v any) any {

@@ -54,9 +54,9 @@ func (d *drawing) state(n *node, x, y float64) {
 		}
 	}
 	if f.mark != untouched {
-		d.badge(f.mark, left+2, y+2)
+		d.badge(f.mark, left-6, y-7)
 		if f.entered > 1 {
-			d.put(`<text class="times" x="%s" y="%s">×%s</text>`, right-6, y+13, fmt.Sprint(f.entered))
+			d.put(`<text class="times" x="%s" y="%s">×%s</text>`, right, y-3, fmt.Sprint(f.entered))
 		}
 	}
 	for k, b := range s.blocks {

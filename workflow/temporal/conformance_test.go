@@ -27,7 +27,7 @@ func TestConformance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var cases []asltest.Case
 			asltest.Corpus(t, filepath.Join("..", ".."), filepath.Join("asl-localstack", name), &cases)
-			corpus := name + " (Temporal)"
+			corpus := "asl-localstack/" + name + " (Temporal)"
 			scores := []asltest.Score{{Corpus: corpus, Level: "1 outcome", Floor: 100}, {Corpus: corpus, Level: "2 cause", Floor: 98}, {Corpus: corpus, Level: "3 history", Floor: 95}}
 			for _, c := range cases {
 				m, err := asl.Parse(c.Definition)
