@@ -25,7 +25,7 @@ type Execution struct {
 	started    time.Time
 	runs       int64 // map runs begun
 	ended      []MapRun
-	paused     bool  // a timer goes on with the queue
+	paused     bool // a timer goes on with the queue
 	root       *frame
 	open       map[int64]*pending
 	commands   int64 // the last ID given
