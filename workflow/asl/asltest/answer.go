@@ -1,9 +1,11 @@
 package asltest
 
 import (
+	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,8 +17,13 @@ type Answer struct {
 
 // Answer is what the recorded function gave for the input.
 func (c Case) Answer(resource string, input json.RawMessage) Answer {
-	if resource == "arn:aws:states:::s3:getObject" && len(c.Objects) > 0 {
-		return c.object(input)
+	if len(c.Objects) > 0 {
+		switch resource {
+		case "arn:aws:states:::s3:getObject":
+			return c.object(input)
+		case "arn:aws:states:::s3:listObjectsV2":
+			return c.list(input)
+		}
 	}
 	function := resource
 	wrapped := resource == invoke
@@ -46,6 +53,21 @@ func (c Case) object(input json.RawMessage) Answer {
 		}
 	}
 	return Answer{Error: "S3.NoSuchKeyException", Cause: "The specified key does not exist."}
+}
+
+// list is the answer of S3 to a request for all objects of a prefix.
+func (c Case) list(input json.RawMessage) Answer {
+	var asked struct{ Bucket, Prefix string }
+	_ = json.Unmarshal(input, &asked)
+	contents := []map[string]any{}
+	for _, o := range c.Objects {
+		if o.Bucket == asked.Bucket && strings.HasPrefix(o.Key, asked.Prefix) {
+			contents = append(contents, map[string]any{"Etag": fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(o.Body)))), "Key": o.Key, "LastModified": 0, "Size": len(o.Body), "StorageClass": "STANDARD"})
+		}
+	}
+	slices.SortFunc(contents, func(a, b map[string]any) int { return strings.Compare(a["Key"].(string), b["Key"].(string)) })
+	out, _ := json.Marshal(map[string]any{"Contents": contents})
+	return Answer{Output: out}
 }
 
 // handler is the file of the function, or nothing.
