@@ -74,9 +74,8 @@ picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
 
 conformance: ## one table of what was recorded elsewhere and is the same here (INSPECTOR_CORPORA); FULL=1: big networks, with PyTorch
-	go test -run Zoo ./classify
 	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)
-	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m -v ./classify
+	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m $(if $(FULL),-v) ./classify
 	$(if $(FULL),$(MAKE) exports)
 	go run ./scripts/conformance ./workflow/asl ./notify/pattern ./notify/rule ./workflow/temporal
 

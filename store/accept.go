@@ -33,22 +33,26 @@ func (s *Store) Triggered(ctx context.Context, t inspector.Trigger) (id inspecto
 	if err != nil {
 		return inspector.ID{}, false, fmt.Errorf("trigger from %s: %w", t.Source, err)
 	}
-	err = s.write(ctx, func(ctx context.Context, w *writer) error {
+	var drawn inspector.ID
+	err = s.write(ctx, func(ctx context.Context, w *writer) (err error) {
 		if t.Request != "" {
-			err := w.get(ctx, `SELECT row FROM inspections WHERE source = ? AND request = ? AND request <> ''`, []any{t.Source, t.Request}, &id.Row)
+			id.Row, err = w.get(ctx, `SELECT row FROM inspections WHERE source = ? AND request = ? AND request <> ''`, t.Source, t.Request)
 			if again = err == nil; !errors.Is(err, sql.ErrNoRows) {
 				return err
 			}
 		}
-		id = s.NextID()
-		_, err := w.exec(ctx, `INSERT INTO inspections (row, source, request, trigger, recipe, at) VALUES (?, ?, ?, ?, ?, ?)`,
+		if drawn.Row == 0 {
+			drawn = s.NextID()
+		}
+		id = drawn
+		_, err = w.exec(ctx, `INSERT INTO inspections (row, source, request, trigger, recipe, at) VALUES (?, ?, ?, ?, ?, ?)`,
 			id.Row, t.Source, t.Request, data, t.Recipe, nanos(t.At))
 		return err
 	})
+	if drawn.Row != 0 && (err != nil || again) {
+		s.settle(drawn.Row)
+	}
 	if err != nil {
-		if !again && id.Row != 0 {
-			s.settle(id.Row)
-		}
 		return inspector.ID{}, false, fmt.Errorf("remember the trigger from %s: %w", t.Source, err)
 	}
 	return s.id(id.Row), again, nil
@@ -109,6 +113,10 @@ func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, 
 	if err != nil {
 		return in, fmt.Errorf("begin its execution: %w", err)
 	}
+	entries, err := encode(begun)
+	if err != nil {
+		return in, err
+	}
 	return in, s.write(ctx, func(ctx context.Context, w *writer) error {
 		n, err := w.exec(ctx, `INSERT INTO inspections (row, source, request, trigger, recipe, verdict, record, at, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (row) DO UPDATE SET recipe = excluded.recipe, verdict = excluded.verdict, record = excluded.record, at = excluded.at, bytes = excluded.bytes
@@ -125,7 +133,7 @@ func (s *Store) accept(ctx context.Context, row int64, in inspector.Inspection, 
 				return err
 			}
 		}
-		return w.appendAll(ctx, begun)
+		return w.appendAll(ctx, entries)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"inspector/workflow"
@@ -31,70 +32,11 @@ func (s *Store) Definition(ctx context.Context, hash string) (definition []byte,
 
 // Append implements workflow.Journal.
 func (s *Store) Append(ctx context.Context, all ...workflow.Transition) error {
-	return s.write(ctx, func(ctx context.Context, w *writer) error { return w.appendAll(ctx, all) })
-}
-
-// appendAll writes the transitions in the transaction that is under way.
-func (w *writer) appendAll(ctx context.Context, all []workflow.Transition) error {
-	for _, t := range all {
-		if err := w.append(ctx, t); err != nil {
-			return wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
-		}
-	}
-	return nil
-}
-
-func (w *writer) append(ctx context.Context, t workflow.Transition) error {
-	event, err := text(t.Event)
+	entries, err := encode(all)
 	if err != nil {
 		return err
 	}
-	execution, err := w.advance(ctx, t)
-	if err != nil {
-		return err
-	}
-	if _, err := w.exec(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, t.N, event); err != nil {
-		return err
-	}
-	for _, command := range t.End {
-		if _, err := w.exec(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
-			return err
-		}
-	}
-	for _, b := range t.Begin {
-		if _, err := w.exec(ctx, `INSERT INTO work (execution, machine, command, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			execution, t.Execution.StateMachine, b.Command, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// advance makes the execution what it is after the transition and gives its
-// number. The count of events decides who was first.
-func (w *writer) advance(ctx context.Context, t workflow.Transition) (n int64, err error) {
-	t.Execution.Parked = "" // derived from the work
-	record, err := text(t.Execution)
-	if err != nil {
-		return 0, err
-	}
-	if t.N == 1 {
-		err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, events, record) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING RETURNING n`,
-			[]any{t.Execution.ID, string(t.Execution.Status), t.Execution.StateMachine, nanos(t.Execution.Started), record}, &n)
-		if errors.Is(err, sql.ErrNoRows) {
-			err = workflow.ErrConflict
-		}
-		return n, err
-	}
-	err = w.get(ctx, `UPDATE executions SET status = ?, events = events + 1, record = ? WHERE id = ? AND events = ? RETURNING n`,
-		[]any{string(t.Execution.Status), record, t.Execution.ID, t.N - 1}, &n)
-	if errors.Is(err, sql.ErrNoRows) {
-		if err = w.get(ctx, `SELECT n FROM executions WHERE id = ?`, []any{t.Execution.ID}, &n); err == nil {
-			return 0, workflow.ErrConflict
-		}
-		return 0, absent(err)
-	}
-	return n, err
+	return s.write(ctx, func(ctx context.Context, w *writer) error { return w.appendAll(ctx, entries) })
 }
 
 // Load implements workflow.Journal.
@@ -123,19 +65,31 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 	return found[0], events, err
 }
 
+// What a row of executions does not say is found in its work: why a person must
+// act, and where it is.
 const (
-	selectColumns    = `SELECT record, machine, coalesce((SELECT parked FROM work WHERE execution = n AND parked <> '' ORDER BY row LIMIT 1), '')`
+	selectColumns = `SELECT record, machine, coalesce((SELECT parked FROM work INDEXED BY work_parked WHERE execution = executions.n AND parked <> '' ORDER BY row LIMIT 1), ''),
+		(SELECT json_group_array(state) FROM (SELECT state FROM work WHERE execution = executions.n AND executions.status = 'RUNNING' AND lane NOT IN ('` + workflow.LaneReport + `', '` + workflow.LaneAbort + `') ORDER BY command LIMIT 100))`
 	selectExecutions = selectColumns + ` FROM executions`
 )
 
 // execution scans the columns of selectExecutions, and those behind them.
 func execution(rows *sql.Rows, more ...any) (x workflow.Execution, err error) {
-	var record []byte
+	var record, states []byte
 	var parked string
 	var machine string
-	err = rows.Scan(append([]any{&record, &machine, &parked}, more...)...)
-	err = errors.Join(err, json.Unmarshal(record, &x))
-	x.StateMachine, x.Parked = machine, parked
+	err = rows.Scan(append([]any{&record, &machine, &parked, &states}, more...)...)
+	if err = errors.Join(err, json.Unmarshal(record, &x)); err != nil {
+		return x, err
+	}
+	var all []string
+	err = json.Unmarshal(states, &all)
+	x.StateMachine, x.Parked, x.States = machine, parked, nil
+	for _, state := range all {
+		if !slices.Contains(x.States, state) {
+			x.States = append(x.States, state)
+		}
+	}
 	return x, err
 }
 
@@ -146,13 +100,13 @@ const (
 	selectDue  = dueNow + dueLater + dueEnd
 	selectFree = dueNow + unheld + dueLater + unheld + dueEnd
 
-	dueNow = `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE row IN (
-			SELECT * FROM (SELECT row FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2`
+	dueNow = `SELECT id, command, lane, state, due, since, parked FROM (
+			SELECT * FROM (SELECT execution, command FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2`
 	dueLater = ` ORDER BY row LIMIT ?3)
 			UNION ALL
-			SELECT * FROM (SELECT row FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2`
+			SELECT * FROM (SELECT execution, command FROM work INDEXED BY work_later WHERE parked = '' AND lane = ?1 AND due >  since AND due <= ?2`
 	dueEnd = ` ORDER BY row LIMIT ?3)
-		) ORDER BY row LIMIT ?3`
+		) CROSS JOIN work USING (execution, command) CROSS JOIN executions ON executions.n = execution ORDER BY row LIMIT ?3`
 	unheld     = ` AND NOT EXISTS (SELECT 1 FROM holds WHERE holds.machine IN (work.machine, '*') AND work.execution > mark)`
 	selectNext = `SELECT min(due) FROM (
 			SELECT min(due) AS due FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due > ?2

@@ -150,6 +150,15 @@ type Queue struct {
 	Oldest time.Duration `json:"oldest_ns"` // age at now of what waits longest
 }
 
+// selectQueues counts in the indexes alone.
+const selectQueues = `SELECT lane, sum(depth), sum(parked), min(oldest) FROM (
+		SELECT lane, count(*) AS depth, 0 AS parked, min(since) AS oldest FROM work INDEXED BY work_now WHERE parked = '' AND due <= since GROUP BY lane
+		UNION ALL
+		SELECT lane, count(*), 0, min(since) FROM work INDEXED BY work_later WHERE parked = '' AND due > since GROUP BY lane
+		UNION ALL
+		SELECT lane, count(*), count(*), min(since) FROM work INDEXED BY work_parked WHERE parked <> '' GROUP BY lane
+	) GROUP BY lane ORDER BY lane`
+
 // Queues gives the lanes that have open work, by name.
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
 	all, err := query(ctx, s.readers, func(rows *sql.Rows) (q Queue, err error) {
@@ -157,7 +166,7 @@ func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
 		err = rows.Scan(&q.Lane, &q.Depth, &q.Parked, &since)
 		q.Oldest = max(0, now.Sub(instant(since)))
 		return q, err
-	}, `SELECT lane, count(*), sum(parked <> ''), min(since) FROM work GROUP BY lane ORDER BY lane`)
+	}, selectQueues)
 	return all, wrap(err, "list queues")
 }
 

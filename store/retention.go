@@ -8,7 +8,7 @@ import (
 )
 
 // Retention says how long evidence stays. The ledger, the records and the
-// audit trail stay for ever.
+// audit trail stay for ever; executions, as Prune says.
 type Retention struct {
 	Passes  time.Duration // evidence of boards that passed; 0 keeps it
 	Others  time.Duration // evidence of boards about which a person decided; 0 keeps it
@@ -67,7 +67,7 @@ func (s *Store) sweep(ctx context.Context, passes bool, wanted func(Record) (boo
 	for after := int64(0); ; {
 		page, err := query(ctx, s.readers, record, selectRecords+` INDEXED BY inspections_evidence
 			WHERE bytes > 0 AND closed = 1 AND row > ? AND (verdict = 'pass') = ? AND (verdict = 'pass' OR disposition IS NOT NULL)
-			AND EXISTS (SELECT 1 FROM executions WHERE id = ? || row AND status <> 'RUNNING') ORDER BY row LIMIT ?`,
+			AND NOT EXISTS (SELECT 1 FROM executions WHERE id = ? || row AND status = 'RUNNING') ORDER BY row LIMIT ?`,
 			after, passes, s.device+"-"+s.epoch+"-", sweepPage)
 		if err != nil || len(page) == 0 {
 			return swept, err

@@ -15,7 +15,21 @@ import (
 var schema embed.FS
 
 // migrate brings the database to the newest schema, one transaction a step.
-func migrate(ctx context.Context, conn *sql.Conn) error {
+func migrate(ctx context.Context, dsn string) (err error) {
+	db, err := sql.Open("sqlite3", dsn)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return forward(ctx, conn)
+}
+
+func forward(ctx context.Context, conn *sql.Conn) error {
 	steps, err := schema.ReadDir("schema")
 	if err != nil {
 		return err

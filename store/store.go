@@ -21,8 +21,6 @@ import (
 	"syscall"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3" // the database/sql driver "sqlite3"
-
 	"inspector"
 )
 
@@ -35,7 +33,6 @@ type Store struct {
 	lock    *os.File
 	blobs   *blobs
 	readers *sql.DB
-	writers *sql.DB
 	writer  *writer   // only by whoever holds lead
 	due     *sql.Stmt // the engine asks often: prepared once
 	free    *sql.Stmt // likewise, while there are holds
@@ -118,16 +115,11 @@ func (s *Store) connect(ctx context.Context, path string) (err error) {
 	dsn := func(options string) string {
 		return (&url.URL{Scheme: "file", Path: path, RawQuery: options}).String()
 	}
-	if s.writers, err = sql.Open("sqlite3", dsn("_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=on")); err != nil {
-		return err
-	}
-	s.writers.SetMaxOpenConns(1)
-	conn, err := s.writers.Conn(ctx)
-	if err != nil {
+	durable := dsn("_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=on")
+	if err := migrate(ctx, durable); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	s.writer = &writer{conn: conn, statements: map[string]*sql.Stmt{}}
-	if err := migrate(ctx, conn); err != nil {
+	if s.writer, err = openWriter(durable); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if s.readers, err = sql.Open("sqlite3", dsn("mode=ro&_busy_timeout=5000&_query_only=on")); err != nil {
@@ -160,6 +152,9 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	s.opened, s.latest = time.Now(), instant(latest)
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
+		return err
+	}
 	inFlight, err := s.InFlight(ctx)
 	if err != nil {
 		return err
@@ -210,9 +205,6 @@ func (s *Store) release() error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
-	}
-	if s.writers != nil {
-		errs = append(errs, s.writers.Close())
 	}
 	if s.blobs != nil {
 		errs = append(errs, s.blobs.close())

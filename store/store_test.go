@@ -167,7 +167,7 @@ func TestAcceptedIsThereAfterReopening(t *testing.T) {
 		intact(t, s, b)
 	}
 	x, events, err := s.Load(t.Context(), got.ID)
-	if err != nil || len(events) != 2 || events[0].Kind != asl.Started || x.States[0] != "S2" {
+	if err != nil || len(events) != 2 || events[0].Kind != asl.Started || x.States[0] != "Record" {
 		t.Errorf("execution %+v %+v %v", x, events, err)
 	}
 	if next := s.NextID(); next.Row != 2 || next.Epoch != mustParse(t, got.ID).Epoch {

@@ -1,17 +1,13 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-)
+import "context"
 
 // batchLimit bounds how many requests share one commit, and so how long the
 // first of them waits for the last.
-const batchLimit = 64
+const batchLimit = 256
 
-// A request is one caller's part of a commit.
+// A request is one caller's part of a commit. do may be called again once what
+// it did was undone, and is to do the same then.
 type request struct {
 	do   func(context.Context, *writer) error
 	done chan struct{} // closed once err is final
@@ -70,92 +66,4 @@ func (s *Store) fail(batch []*request, err error) {
 		}
 		close(r.done)
 	}
-}
-
-// A writer is the one connection that writes, with its prepared statements.
-type writer struct {
-	conn       *sql.Conn
-	statements map[string]*sql.Stmt
-}
-
-// transact does the requests in one transaction. A request that fails is
-// undone alone and keeps its error; an error returned here befell them all.
-func (w *writer) transact(ctx context.Context, batch []*request) error {
-	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return err
-	}
-	for _, r := range batch {
-		if err := w.apply(ctx, r); err != nil {
-			return w.abandon(ctx, err)
-		}
-	}
-	if _, err := w.exec(ctx, `COMMIT`); err != nil {
-		return w.abandon(ctx, err)
-	}
-	return nil
-}
-
-// apply does one request; the error returned is one that took the whole
-// transaction with it, as a full disk may.
-func (w *writer) apply(ctx context.Context, r *request) error {
-	if _, err := w.exec(ctx, `SAVEPOINT request`); err != nil {
-		return err
-	}
-	if r.err = r.do(ctx, w); r.err != nil {
-		if _, err := w.exec(ctx, `ROLLBACK TO request`); err != nil {
-			return r.err
-		}
-	}
-	_, err := w.exec(ctx, `RELEASE request`)
-	return err
-}
-
-// abandon leaves the connection without a transaction: SQLite may or may not
-// have rolled back itself, and says "no transaction" if it has.
-func (w *writer) abandon(ctx context.Context, cause error) error {
-	_, _ = w.exec(ctx, `ROLLBACK`)
-	return cause
-}
-
-// prepared gives the statement of a query, which must be a constant.
-func (w *writer) prepared(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st, ok := w.statements[query]; ok {
-		return st, nil
-	}
-	st, err := w.conn.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, fmt.Errorf("prepare %q: %w", query, err)
-	}
-	w.statements[query] = st
-	return st, nil
-}
-
-// exec tells how many rows the statement changed.
-func (w *writer) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	st, err := w.prepared(ctx, query)
-	if err != nil {
-		return 0, err
-	}
-	result, err := st.ExecContext(ctx, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// get scans the one row of the query into into, or gives sql.ErrNoRows.
-func (w *writer) get(ctx context.Context, query string, args []any, into ...any) error {
-	st, err := w.prepared(ctx, query)
-	if err != nil {
-		return err
-	}
-	return st.QueryRowContext(ctx, args...).Scan(into...)
-}
-
-func (w *writer) close() error {
-	var errs []error
-	for _, st := range w.statements {
-		errs = append(errs, st.Close())
-	}
-	return errors.Join(append(errs, w.conn.Close())...)
 }

@@ -79,17 +79,27 @@ func TestBadRequestIsUndone(t *testing.T) {
 	}
 }
 
+func appending(all ...workflow.Transition) func(context.Context, *writer) error {
+	return func(ctx context.Context, w *writer) error {
+		entries, err := encode(all)
+		if err != nil {
+			return err
+		}
+		return w.appendAll(ctx, entries)
+	}
+}
+
 // What takes the whole transaction with it fails every request, and only these.
 func TestLostTransaction(t *testing.T) {
 	s := open(t, t.TempDir())
 	batch := []*request{}
 	for _, do := range []func(context.Context, *writer) error{
-		func(ctx context.Context, w *writer) error { return w.append(ctx, event("a", 1)) },
+		appending(event("a", 1)),
 		func(ctx context.Context, w *writer) error {
-			_, err := w.conn.ExecContext(ctx, `INSERT OR ROLLBACK INTO store (one, device, epoch) VALUES (1, '', '')`)
+			_, err := w.exec(ctx, `INSERT OR ROLLBACK INTO store (one, device, epoch) VALUES (1, '', '')`)
 			return err
 		},
-		func(ctx context.Context, w *writer) error { return w.append(ctx, event("c", 1)) },
+		appending(event("c", 1)),
 	} {
 		batch = append(batch, &request{do: do, done: make(chan struct{})})
 	}

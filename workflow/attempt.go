@@ -106,7 +106,7 @@ func (l *lane) attempt(task context.Context, w Work, c asl.Command) (json.RawMes
 func (l *lane) record(task context.Context, d *deed, event asl.Event) {
 	e, w := l.engine, d.Work
 	err := e.insist(task, w, "record", func(ctx context.Context) error {
-		err := e.tellThen(ctx, w.Execution, func(*asl.Execution) (asl.Event, error) { return event, nil }, func() { l.finish(d) })
+		err := e.tellOf(ctx, w.Execution, func(*asl.Execution) (asl.Event, error) { return event, nil }, l, d)
 		if errors.Is(err, asl.ErrMoot) {
 			return nil // recorded before, or withdrawn meanwhile
 		}

@@ -2,11 +2,67 @@ package workflow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"inspector/workflow/asl"
 )
+
+// A Begin is an execution that the appliance begins by itself: a delivery of
+// an event, say. It is EXPRESS, so its own changes begin none.
+type Begin struct {
+	Machine string // hash of a definition that was deployed in this process
+	Called  string // the name of its machine in lists and for holds: with a "/", unless it acts for a machine of somebody's
+	ID      string // the same whenever it is asked for again: it is begun once
+	Input   json.RawMessage
+}
+
+// internal reports whether the name is of a machine that the appliance made.
+func internal(name string) bool { return strings.Contains(name, "/") }
+
+// Begin begins executions durably, all in one commit. Those that have begun
+// already are left out.
+func (e *Engine) Begin(ctx context.Context, all ...Begin) error {
+	var written []Transition
+	now := e.now()
+	for _, b := range all {
+		made, err := e.begin(b, now)
+		if err != nil {
+			return err
+		}
+		written = append(written, made...)
+	}
+	err := e.journal.Append(ctx, written...)
+	if errors.Is(err, ErrConflict) {
+		if written, err = e.unbegun(ctx, written); err == nil && len(written) > 0 {
+			err = e.journal.Append(ctx, written...)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("begin executions: %w", err)
+	}
+	e.Wake(written...)
+	return nil
+}
+
+// PrepareBegin is Prepare for what the appliance begins.
+func (e *Engine) PrepareBegin(b Begin, at time.Time) ([]Transition, error) {
+	if now := e.now(); at.Before(now) {
+		at = now // the clock of events
+	}
+	return e.begin(b, at)
+}
+
+func (e *Engine) begin(b Begin, at time.Time) ([]Transition, error) {
+	m := e.known(b.Machine)
+	if m == nil {
+		return nil, fmt.Errorf("begin execution %q: definition %s: %w; deploy it first", b.ID, b.Machine, ErrNotFound)
+	}
+	return e.first(m, &asl.Execution{}, Execution{ID: b.ID, Machine: b.Machine, StateMachine: b.Called, Type: Express, Started: at}, b.Input)
+}
 
 // consequences are the first transitions of what the change of an execution's
 // status begins. One that cannot begin must not hold up the execution.
@@ -15,12 +71,7 @@ func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution)
 		return nil
 	}
 	for _, b := range e.options.Emit(before, t.Execution, x.Input(), t.Event.At) {
-		w := Execution{ID: b.ID, Machine: b.Machine, Type: Express, Started: t.Event.At}
-		var all []Transition
-		err := fmt.Errorf("machine %s: %w; deploy it first", b.Machine, ErrNotFound)
-		if m := e.known(b.Machine); m != nil {
-			all, err = e.first(m, &asl.Execution{}, w, b.Input)
-		}
+		all, err := e.begin(b, t.Event.At)
 		if err != nil {
 			e.log.Error("a change of status does not begin what it should", "execution", t.Execution.ID, "status", x.Status(), "begins", b.ID, "err", err)
 			continue
@@ -46,15 +97,16 @@ func (e *Engine) append(ctx context.Context, all []Transition) ([]Transition, er
 }
 
 // follow gives the lanes the work of transitions just made durable, of which
-// the first made f what it is. The caller holds f.
-func (e *Engine) follow(f *folded, all []Transition) {
+// the first made f what it is. The caller holds f. by is the deed that it tells
+// of, if any.
+func (e *Engine) follow(f *folded, all []Transition, by *deed) {
 	for _, w := range all[0].Begin {
 		l := e.lanes[w.Lane]
 		if l == nil {
 			continue
 		}
 		if c, ok := f.x.Command(w.Command); ok {
-			l.offer(w, c)
+			l.offer(w, c, by)
 		} else {
 			l.look()
 		}

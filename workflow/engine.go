@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,14 +30,6 @@ type Options struct {
 	// Remedy says what a person can do about a resource that nobody handles;
 	// nil says that a handler must be registered.
 	Remedy func(resource string) string
-}
-
-// A Begin is an execution that somebody else's change begins. It is EXPRESS,
-// so it begins none itself.
-type Begin struct {
-	Machine string // hash of a definition that was deployed in this process
-	ID      string // the same whenever the change is made again: it is begun once
-	Input   json.RawMessage
 }
 
 // A Task is one attempt at the work of one state.
@@ -77,7 +70,8 @@ type Engine struct {
 	lanes   map[string]*lane
 
 	mu       sync.Mutex
-	machines map[string]*asl.Machine // by hash
+	machines map[string]*asl.Machine // by hash, those that this release's check lets pass
+	former   map[string]*asl.Machine // likewise, of executions that began on what a release of before let pass
 	names    map[string]Machine      // nil: not read yet
 
 	holding sync.Mutex  // held while holds change
@@ -98,7 +92,7 @@ func New(journal Journal, log *slog.Logger, options Options) *Engine {
 	if options.Remedy == nil {
 		options.Remedy = func(string) string { return "register a handler, then redrive" }
 	}
-	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, made: time.Now(), machines: map[string]*asl.Machine{}}
+	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, made: time.Now(), machines: map[string]*asl.Machine{}, former: map[string]*asl.Machine{}}
 	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)
 	e.nest()
 	return e
@@ -124,6 +118,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.recount(ctx)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
 	defer stop()
+	e.remind(ctx)
 	var running sync.WaitGroup
 	for _, l := range e.lanes {
 		running.Go(func() { l.run(ctx, grace) })
@@ -175,11 +170,40 @@ func (e *Engine) known(hash string) *asl.Machine {
 	return e.machines[hash]
 }
 
-// machine gives a definition compiled, from the journal if need be.
+// machine gives a definition compiled, from the journal if need be, for
+// executions to begin on.
 func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error) {
 	if m := e.known(hash); m != nil {
 		return m, nil
 	}
+	m, err := e.stored(ctx, hash, asl.Parse)
+	if err == nil {
+		e.remember(m)
+	}
+	return m, err
+}
+
+// begunOn gives the definition of an execution that began, even if this
+// release's check refuses it.
+func (e *Engine) begunOn(ctx context.Context, hash string) (*asl.Machine, error) {
+	e.mu.Lock()
+	m := cmp.Or(e.machines[hash], e.former[hash])
+	e.mu.Unlock()
+	if m != nil {
+		return m, nil
+	}
+	m, err := e.stored(ctx, hash, asl.Restore)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.former[hash] = m
+	return m, nil
+}
+
+// stored compiles a definition that the journal holds.
+func (e *Engine) stored(ctx context.Context, hash string, compile func([]byte) (*asl.Machine, error)) (*asl.Machine, error) {
 	definition, err := e.journal.Definition(ctx, hash)
 	if errors.Is(err, ErrNotFound) {
 		return nil, unfitError{fmt.Errorf("definition %s: %w; deploy it again, then redrive", hash, err)}
@@ -187,11 +211,10 @@ func (e *Engine) machine(ctx context.Context, hash string) (*asl.Machine, error)
 	if err != nil {
 		return nil, fmt.Errorf("read definition %s: %w", hash, err)
 	}
-	m, err := asl.Parse(definition)
+	m, err := compile(definition)
 	if err != nil {
 		return nil, unfitError{fmt.Errorf("definition %s: %w", hash, err)}
 	}
-	e.remember(m)
 	return m, nil
 }
 

@@ -97,7 +97,7 @@ func (e *Engine) refold(ctx context.Context, id string, each func([]asl.HistoryE
 	if err != nil {
 		return fold{}, fmt.Errorf("load execution %q: %w", id, err)
 	}
-	m, err := e.machine(ctx, w.Machine)
+	m, err := e.begunOn(ctx, w.Machine)
 	if err != nil {
 		return fold{}, fmt.Errorf("load execution %q: %w", id, err)
 	}
@@ -181,22 +181,22 @@ func (e *Engine) work(id string, c asl.Command, now time.Time) Work {
 // work by it. what is asked once the execution is folded and may refuse. The
 // event's time and chance are drawn here.
 func (e *Engine) tell(ctx context.Context, id string, what func(*asl.Execution) (asl.Event, error)) error {
-	return e.tellThen(ctx, id, what, func() {})
+	return e.tellOf(ctx, id, what, nil, nil)
 }
 
-// tellThen is tell; durable is called once the event is, before a lane hears of
-// it.
-func (e *Engine) tellThen(ctx context.Context, id string, what func(*asl.Execution) (asl.Event, error), durable func()) error {
+// tellOf is tell of how a deed in the lane l went; d is finished once that is
+// durable, and its worker goes on with what follows.
+func (e *Engine) tellOf(ctx context.Context, id string, what func(*asl.Execution) (asl.Event, error), l *lane, d *deed) error {
 	f := e.cache.take(id)
 	defer e.cache.put(f)
-	err := e.tellFolded(ctx, f, what, durable)
+	err := e.tellFolded(ctx, f, what, l, d)
 	if errors.Is(err, ErrConflict) { // somebody else wrote: look again, once
-		err = e.tellFolded(ctx, f, what, durable)
+		err = e.tellFolded(ctx, f, what, l, d)
 	}
 	return err
 }
 
-func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execution) (asl.Event, error), durable func()) error {
+func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execution) (asl.Event, error), l *lane, d *deed) error {
 	if err := e.load(ctx, f); err != nil {
 		return err
 	}
@@ -214,11 +214,13 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 		f.x = nil // it is ahead of the journal
 		return fmt.Errorf("journal event %d of execution %q: %w", t.N, f.id, err)
 	}
-	durable()
+	if d != nil {
+		l.finish(d)
+	}
 	f.n, f.w = t.N, t.Execution
 	for _, id := range t.End {
 		e.withdraw(f.id, id)
 	}
-	e.follow(f, all)
+	e.follow(f, all, d)
 	return nil
 }

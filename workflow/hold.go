@@ -20,7 +20,7 @@ func (e *Engine) Drain(ctx context.Context, machine, by string) error {
 }
 
 func (e *Engine) hold(ctx context.Context, h Hold) error {
-	if h.Machine != AllMachines {
+	if h.Machine != AllMachines && !internal(h.Machine) {
 		if _, err := e.machineOf(ctx, h.Machine); err != nil {
 			return err
 		}
@@ -58,6 +58,17 @@ func (e *Engine) Holds(ctx context.Context) ([]Hold, error) { return e.journal.H
 func (e *Engine) recount(ctx context.Context) {
 	holds, err := e.journal.Holds(ctx)
 	e.held.Store(err != nil || len(holds) > 0)
+}
+
+// remind says at the start what is held since before.
+func (e *Engine) remind(ctx context.Context) {
+	held, err := e.Holds(ctx)
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("cannot read what is held", "err", err)
+	}
+	for _, h := range held {
+		e.log.Warn("a machine is held since before this start: its work waits until somebody resumes it", "machine", h.Machine, "drain", h.Drain, "by", h.By, "since", h.At)
+	}
 }
 
 func (e *Engine) wakeAll() {

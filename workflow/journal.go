@@ -19,7 +19,7 @@ const (
 	LaneToken = "token" // callbacks: a person or program answers
 
 	LaneReport = "report" // an execution that ended tells the task that waits for it
-	LaneAbort  = "abort"  // a task that waits no longer ends the execution that it began
+	LaneAbort  = "abort"  // an execution that a task began ends once that waits no longer
 )
 
 // An Execution is one run of a machine, without its journal.
@@ -41,7 +41,7 @@ type Execution struct {
 	Started time.Time       `json:"startDate"`
 	Stopped time.Time       `json:"stopDate,omitzero"`
 	Parked  string          `json:"parked,omitempty"` // why a person must act; the journal derives it: the reason of the first parked Work, Append ignores it
-	States  []string        `json:"states,omitempty"` // where it is now, while it runs
+	States  []string        `json:"states,omitempty"` // where it is now, while it runs; a journal may derive it from the open Work
 	Output  json.RawMessage `json:"output,omitempty"`
 	Error   string          `json:"error,omitempty"`
 	Cause   string          `json:"cause,omitempty"`

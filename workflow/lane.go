@@ -24,10 +24,10 @@ type lane struct {
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
-	trouble Trouble    // of the tripped breaker
-	broken  bool       // the journal could not be read, and this was logged
-	more    bool       // the journal may hold work that is due and not being done
-	start   func(deed) // begins work; called with mu held, and only while the lane runs and more is false
+	trouble Trouble         // of the tripped breaker
+	broken  bool            // the journal could not be read, and this was logged
+	more    bool            // the journal may hold work that is due and not being done
+	start   func(deed) step // begins work; called with mu held, and only while the lane runs
 }
 
 // A place names work in flight.
@@ -46,6 +46,17 @@ type deed struct {
 	probe    bool
 	command  *asl.Command // nil: the execution must be asked
 	finished bool         // its place in the lane is free
+	next     step         // what its worker does after it
+}
+
+// A step is a piece of work begun, and gives the next one of its worker. A
+// worker that goes on need not be made, nor its stack grow.
+type step func() step
+
+func goOn(s step) {
+	for s != nil {
+		s = s()
+	}
 }
 
 func (d *deed) place() place { return place{d.Execution, d.Command} }
@@ -70,20 +81,23 @@ func (l *lane) run(ctx, grace context.Context) {
 	defer workers.Wait()
 	defer l.left(true) // nothing is begun any more
 	l.mu.Lock()
-	l.start = func(d deed) {
+	l.start = func(d deed) step {
 		if ctx.Err() != nil {
-			return
+			return nil
 		}
 		task, cancel := context.WithCancelCause(grace)
 		l.doing[d.place()] = cancel
 		if d.probe {
 			l.probes++
 		}
-		workers.Go(func() {
+		workers.Add(1)
+		return func() step {
+			defer workers.Done()
 			defer cancel(nil)
 			defer l.finish(&d)
 			l.do(ctx, task, &d)
-		})
+			return d.next
+		}
 	}
 	l.mu.Unlock()
 	for {
@@ -199,20 +213,28 @@ func (l *lane) read() {
 func (l *lane) begin(d deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.start(d)
+	if s := l.start(d); s != nil {
+		go goOn(s)
+	}
 }
 
 // offer takes work that is durable just now, and which nobody can have done
 // yet: the caller holds its execution. It is begun at once if the journal has
 // nothing that comes before it; else the lane finds it there. A lane of one
-// keeps the order of the journal, which is not that of the offers.
-func (l *lane) offer(w Work, c asl.Command) {
+// keeps the order of the journal, which is not that of the offers. The worker of
+// by, if any, has done its deed and takes it.
+func (l *lane) offer(w Work, c asl.Command, by *deed) {
 	l.mu.Lock()
 	_, busy := l.doing[place{w.Execution, w.Command}]
 	simple := l.handler != nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
 	if simple && !l.more && !l.breaker.tripped() && len(l.doing) < l.concurrency && !l.engine.held.Load() {
-		l.start(deed{Work: w, command: &c})
+		s := l.start(deed{Work: w, command: &c})
 		l.mu.Unlock()
+		if by != nil && by.next == nil {
+			by.next = s
+		} else if s != nil {
+			go goOn(s)
+		}
 		return
 	}
 	l.mu.Unlock()

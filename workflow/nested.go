@@ -20,9 +20,12 @@ const (
 	startExecutionSync2 = startExecution + ".sync:2" // its end is the result, the output as JSON
 )
 
-// reportCommand is the number of the work that tells a parent of the end: the
+// The numbers of an execution's work that its own commands do not ask for: the
 // interpreter gives none below 1.
-const reportCommand = -1
+const (
+	reportCommand = -1 // tells the parent of the end
+	orphanCommand = -2 // looks once, from the start on, whether the parent still waits
+)
 
 // nest gives the engine what executions inside executions need.
 func (e *Engine) nest() {
@@ -132,29 +135,32 @@ func (e *Engine) startNested(ctx context.Context, task Task) (json.RawMessage, e
 	case err != nil:
 		return nil, err
 	}
-	if w.ParentToken != "" {
-		if err := e.orphaned(context.WithoutCancel(ctx), task, x.Execution); err != nil {
-			return nil, err
-		}
-	}
 	return json.Marshal(map[string]any{"ExecutionArn": e.arn(x.Execution), "StartDate": x.Started})
 }
 
-// orphaned stops an execution just begun if its task was withdrawn meanwhile.
-func (e *Engine) orphaned(ctx context.Context, task Task, x Execution) error {
-	parent, command, _ := splitToken(task.Token)
+// orphaned stops an execution whose task was withdrawn while it began: its
+// parent found nothing to stop then.
+func (e *Engine) orphaned(ctx context.Context, id string) error {
+	x, _, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return err
+	}
+	parent, command, _ := splitToken(x.ParentToken)
 	f := e.cache.take(parent)
-	err := e.load(ctx, f)
+	err = e.load(ctx, f)
 	waits := false
 	if err == nil {
 		_, waits = f.x.Command(command)
 	}
 	e.cache.put(f)
-	if err != nil || waits {
+	gone := errors.Is(err, ErrNotFound) && !permanent(err) // the parent itself
+	if err != nil && !gone || waits {
 		return err
 	}
-	return e.Stop(ctx, x.ID, "", "The parent execution no longer waits for it")
+	return e.Stop(ctx, id, "", notAwaited)
 }
+
+const notAwaited = "The parent execution no longer waits for it"
 
 func refusedCause(text, code string) string {
 	return fmt.Sprintf("%s (Service: AWSStepFunctions; Status Code: 400; Error Code: %s)", text, code)
@@ -239,8 +245,12 @@ func abort(id string, c asl.Command, now time.Time) (Work, bool) {
 	return Work{Execution: id, Command: c.ID, Lane: LaneAbort, State: nestedName(in, tokenPlace(id, c.ID)), Due: now, Since: now}, true
 }
 
-// abortNested stops the execution, if the task began it.
+// abortNested stops the execution, if the task began it; or the work's own
+// execution, if its parent waits no longer.
 func (e *Engine) abortNested(ctx context.Context, w Work) error {
+	if w.Command == orphanCommand {
+		return e.orphaned(ctx, w.Execution)
+	}
 	x, _, err := e.journal.Load(ctx, w.State)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -250,5 +260,5 @@ func (e *Engine) abortNested(ctx context.Context, w Work) error {
 	case !strings.HasPrefix(x.ParentToken, tokenPlace(w.Execution, w.Command)):
 		return nil
 	}
-	return e.Stop(ctx, w.State, "", "The parent execution no longer waits for it")
+	return e.Stop(ctx, w.State, "", notAwaited)
 }

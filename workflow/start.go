@@ -57,7 +57,10 @@ func (e *Engine) first(m *asl.Machine, x *asl.Execution, w Execution, input json
 		return nil, errors.New("start an execution: it needs a name")
 	}
 	t := Transition{Execution: w}
-	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	event := asl.Event{Kind: asl.Started, At: w.Started, Name: w.ID, Arn: e.arn(w), Input: input, Seed: rand.Text(), Random: mathrand.Float64()}
+	if w.ParentToken != "" {
+		t.Begin = append(t.Begin, Work{Execution: w.ID, Command: orphanCommand, Lane: LaneAbort, State: "start", Due: w.Started, Since: w.Started})
+	}
 	return e.advance(m, x, t, event)
 }
 
@@ -144,7 +147,7 @@ func (e *Engine) beginFolded(ctx context.Context, m *asl.Machine, w Execution, i
 		return Execution{}, err
 	}
 	f.fold = fold{x: x, m: m, w: all[0].Execution, n: all[0].N}
-	e.follow(f, all)
+	e.follow(f, all, nil)
 	return f.w, nil
 }
 

@@ -49,11 +49,8 @@ func (a *works) join(ctx context.Context) (err error) {
 	a.closers = append(a.closers, func() error { a.cluster.Close(); return nil })
 	a.worker = a.cluster.NewWorker()
 	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
-	if a.handed, err = a.engine.Deploy(ctx, temporal.HandOver); err != nil {
-		return err
-	}
-	a.events.ours[a.handed] = true // that a board is handed over is no news
-	return nil
+	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
+	return err
 }
 
 // checkCluster asks the cluster whether it is well.
@@ -115,7 +112,8 @@ func (h handing) Prepare(machine, id string, input json.RawMessage, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	return h.engine.Prepare(h.handed, id, in, at)
+	// That a board is handed over is no news; its name and its holds are those of its machine.
+	return h.engine.PrepareBegin(workflow.Begin{Machine: h.handed, Called: here[0].Execution.StateMachine, ID: id, Input: in}, at)
 }
 
 // executions are those of the engine, and those that it handed over to the

@@ -134,7 +134,7 @@ func defaults() Config {
 		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
 		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true},
 		Recipe:    "simulated",
-		Workflow:  WorkflowConfig{Engine: engineEmbedded, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
+		Workflow:  WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", Region: "us-east-1"},

@@ -2,13 +2,15 @@ package main
 
 import (
 	"strings"
+	"time"
 
 	"inspector/workflow/temporal"
 )
 
-// WorkflowConfig says who drives executions.
+// WorkflowConfig says who drives executions, and how long they stay.
 type WorkflowConfig struct {
 	Engine   string         `yaml:"engine"`
+	Keep     time.Duration  `yaml:"keep"` // after their end; 0: for ever
 	Temporal TemporalConfig `yaml:"temporal"`
 }
 
@@ -17,6 +19,10 @@ const (
 	engineEmbedded = "embedded"
 	engineTemporal = "temporal"
 )
+
+// leastKept is how long executions stay at least: nothing is begun again after
+// that.
+const leastKept = 24 * time.Hour
 
 // TemporalConfig says where the cluster of engine temporal is.
 type TemporalConfig struct {
@@ -41,6 +47,7 @@ func (c Config) cluster(local []string) temporal.Config {
 
 func (c Config) addWorkflowFaults(f *faults) {
 	f.oneOf("workflow.engine", c.Workflow.Engine, engineEmbedded, engineTemporal)
+	f.want(c.Workflow.Keep == 0 || c.Workflow.Keep >= leastKept, "workflow.keep", "%v is less than %v, for which deliveries are tried; want at least that, or 0 for ever", c.Workflow.Keep, leastKept)
 	if c.Workflow.Engine != engineTemporal {
 		return
 	}

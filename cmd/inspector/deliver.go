@@ -175,5 +175,5 @@ func (e *events) Invoke(ctx context.Context, name string, payload json.RawMessag
 		return "", fmt.Errorf("%w: function %q; its file belongs into the folder events.functions", web.ErrNotFound, name)
 	}
 	id := rule.NewRequestID()
-	return id, invoke(ctx, e.engine, machine, id, payload)
+	return id, invoke(ctx, e.engine, name, machine, id, payload)
 }

@@ -96,7 +96,9 @@ func distributes(t *testing.T, k keeper, dir string) {
 		t.Fatalf("%s, %v", manifest, err)
 	}
 	results, err := os.ReadFile(filepath.Join(dir, filepath.Dir(output.ResultWriterDetails.Key), "SUCCEEDED_0.json"))
-	var batches []struct{ Items []struct{ ID, Verdict string } }
+	var batches []struct {
+		Items []struct{ ID, Verdict string }
+	}
 	if err != nil || json.Unmarshal(results, &batches) != nil || len(batches) != 2 || len(batches[0].Items)+len(batches[1].Items) != 3 {
 		t.Errorf("%s, %v", results, err)
 	}

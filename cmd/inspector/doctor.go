@@ -25,7 +25,7 @@ import (
 // doctorCommand checks each part as the appliance would use it, and says what
 // to do about those that are not well. Exit code 1: some are not.
 func doctorCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	c, err := configured("doctor", "Checks camera, model, disk, broker, clock and upstream. Exit code 0: all well, 1: not.", args, env, stderr)
+	c, err := configured("doctor", "Checks camera, model, disk, broker, clock, upstream and what is paused. Exit code 0: all well, 1: not.", args, env, stderr)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		name  string
 		check func(context.Context, Config) (string, error)
 	}{
-		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream}, {"cluster", checkCluster},
+		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream}, {"workflow", checkHolds}, {"cluster", checkCluster},
 	} {
 		if part.name == "cluster" && c.Workflow.Engine != engineTemporal {
 			continue
@@ -96,11 +96,8 @@ func checkDisk(_ context.Context, c Config) (string, error) {
 // runningBroker asks the appliance that runs by this configuration, if there is
 // one, about its broker, which could not be made to listen for that reason.
 func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	var s web.Status
 	o := order{config: c, address: c.address("")}
-	err := o.ask(ctx, http.MethodGet, "/status", nil, &s)
+	s, err := runningStatus(ctx, o)
 	if err != nil && store.Held(c.Data) {
 		return fmt.Sprintf("%s is in use, and so is %s: by the running appliance, which says no more at %s (%v)", c.MQTT.Listen, c.Data, o.address, unanswered(err, 3)), nil
 	}
@@ -116,6 +113,27 @@ func runningBroker(ctx context.Context, c Config, inUse error) (string, error) {
 		}
 	}
 	return "", inUse
+}
+
+// runningStatus asks the appliance that runs by the configuration.
+func runningStatus(ctx context.Context, o order) (s web.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return s, o.ask(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// checkHolds asks the running appliance whether anything is paused.
+func checkHolds(ctx context.Context, c Config) (string, error) {
+	s, err := runningStatus(ctx, order{config: c, address: c.address("")})
+	if err != nil || s.Station != c.Station {
+		return "the appliance does not run; when it starts, its log says what is paused", nil
+	}
+	for _, p := range s.Parts {
+		if p.Name == partWorkflow {
+			return "", fmt.Errorf("%s; %s", p.Detail, p.Remedy)
+		}
+	}
+	return "nothing is paused", nil
 }
 
 // unanswered is err in words, if it is that nobody answered within seconds.

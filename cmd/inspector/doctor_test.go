@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func TestDoctorBesideTheAppliance(t *testing.T) {
 		doctor := program(t, env, "doctor")
 		doctor.Stdout = &out
 		_ = doctor.Run() // the words tell
-		return regexp.MustCompile(`(?m)^broker.*$`).FindString(out.String())
+		return strings.Join(regexp.MustCompile(`(?m)^(broker|workflow).*$`).FindAllString(out.String(), -1), "\n")
 	}
 	for want, more := range map[string][]string{
 		`^broker +ok +the running appliance's broker listens on 127\.0\.0\.1:`: nil,
@@ -30,6 +31,18 @@ func TestDoctorBesideTheAppliance(t *testing.T) {
 		if have := ask(more...); !regexp.MustCompile(want).MatchString(have) {
 			t.Errorf("%v: %q; want %s", more, have, want)
 		}
+	}
+	if have := ask(); !regexp.MustCompile(`(?m)^workflow +ok +nothing is paused`).MatchString(have) {
+		t.Errorf("nothing is paused, and the doctor says %q", have)
+	}
+	if code, body := a.do(http.MethodPost, "/api/v1/states/Pause", "application/json", strings.NewReader(`{"by":"Ann"}`)); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	if p := a.part("workflow"); p.State != "degraded" || !strings.Contains(p.Detail, "every machine is paused since") || !strings.Contains(p.Detail, "by Ann") {
+		t.Errorf("the status says %+v", p)
+	}
+	if have := ask(); !regexp.MustCompile(`(?m)^workflow +FAULT +every machine is paused .*resume`).MatchString(have) {
+		t.Errorf("all is paused, and the doctor says %q", have)
 	}
 	if words := a.logs.String(); strings.Contains(words, "in trouble") {
 		t.Errorf("trouble at the start: %s", words)

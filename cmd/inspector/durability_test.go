@@ -113,6 +113,7 @@ func TestSoakKilledAnywhere(t *testing.T) {
 		t.Skip("set INSPECTOR_SOAK to a duration")
 	}
 	w := newWitness(t)
+	w.points(inspector.Fail) // how long a whole life takes
 	n := 0
 	for end := time.Now().Add(span / 4); time.Now().Before(end); n++ {
 		w.cut(t, filepath.Join(t.TempDir(), "data"), life{Verdict: inspector.Fail, After: time.Duration(rand.Int64N(int64(w.whole)))}, nil)
@@ -225,9 +226,21 @@ func (w *witness) cut(t *testing.T, data string, l life, mend func()) {
 		mend()
 	}
 	first := readDiary(t, l.Diary)
-	recorded := recordedIn(t, data)
-	if len(first["accepted"]) > 0 && recorded == nil {
-		t.Fatalf("%s: the accepted board is lost", l.Cut)
+	events := journalOf(t, data)
+	acknowledged := len(first["accepted"]) // which begins its execution
+	for _, point := range first["point"] {
+		if strings.HasPrefix(point, "after journalling ") {
+			acknowledged++
+		}
+	}
+	if len(events) < acknowledged {
+		t.Fatalf("%s: %d of %d acknowledged events are lost", l.Cut, acknowledged-len(events), acknowledged)
+	}
+	recorded := map[string]bool{} // commands
+	for _, e := range events {
+		if e.Kind == asl.Succeeded {
+			recorded[fmt.Sprint(e.Command)] = true
+		}
 	}
 	w.run(t, &life{Data: data, Verdict: l.Verdict}, outside, false)
 
@@ -283,9 +296,8 @@ func (w *witness) check(t *testing.T, l life, data, outside string, all map[stri
 	}
 }
 
-// recordedIn gives the commands whose success is in the journal of the one
-// board; nil if there is no board.
-func recordedIn(t *testing.T, data string) map[string]bool {
+// journalOf gives the events of the one board; none if there is no board.
+func journalOf(t *testing.T, data string) []asl.Event {
 	t.Helper()
 	disk, err := store.Open(t.Context(), data, "aoi_1")
 	if err != nil {
@@ -300,13 +312,7 @@ func recordedIn(t *testing.T, data string) map[string]bool {
 	if err != nil && !errors.Is(err, workflow.ErrNotFound) {
 		t.Fatal(err)
 	}
-	out := map[string]bool{}
-	for _, e := range events {
-		if e.Kind == asl.Succeeded {
-			out[fmt.Sprint(e.Command)] = true
-		}
-	}
-	return out
+	return events
 }
 
 // readDiary gives the lines by kind.

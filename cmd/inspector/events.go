@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -28,8 +27,7 @@ type events struct {
 	log       *slog.Logger
 
 	machines map[rule.Delivery]string // hash of the definition
-	ours     map[string]bool          // hashes whose executions tell nothing, so that no event feeds itself
-	invoked  map[string]string        // hash of the definition by function
+	invoked  map[string]string        // likewise, by function
 }
 
 // newEvents reads rules and functions. Nothing is begun before deploy.
@@ -41,7 +39,7 @@ func newEvents(c Config, log *slog.Logger) (*events, error) {
 	set, err := rule.NewSet(rules)
 	return &events{
 		origin: c.origin(), rules: rules, functions: functions, set: set, log: log,
-		machines: map[rule.Delivery]string{}, ours: map[string]bool{}, invoked: map[string]string{},
+		machines: map[rule.Delivery]string{}, invoked: map[string]string{},
 	}, err
 }
 
@@ -56,11 +54,9 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 			if err != nil {
 				return err
 			}
-			hash, err := engine.Deploy(ctx, definition)
-			if err != nil {
+			if e.machines[d], err = engine.Deploy(ctx, definition); err != nil {
 				return err
 			}
-			e.machines[d], e.ours[hash] = hash, true
 		}
 	}
 	for _, f := range e.functions {
@@ -68,18 +64,16 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 		if err != nil {
 			return err
 		}
-		hash, err := engine.Deploy(ctx, definition)
-		if err != nil {
+		if e.invoked[f.Name], err = engine.Deploy(ctx, definition); err != nil {
 			return err
 		}
-		e.invoked[f.Name], e.ours[hash] = hash, true
 	}
 	return nil
 }
 
 // emit is the engine's Emit: the deliveries of a change of status.
 func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage, at time.Time) []workflow.Begin {
-	if e.ours[x.Machine] || e.set.Empty() && !e.bus.watched() {
+	if e.set.Empty() && !e.bus.watched() {
 		return nil
 	}
 	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at))
@@ -114,7 +108,7 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 			e.log.Error("an event cannot be delivered", "type", event.DetailType, "rule", d.Rule, "err", err)
 			continue
 		}
-		out = append(out, workflow.Begin{Machine: e.machines[d], ID: d.ID(event.ID), Input: input})
+		out = append(out, workflow.Begin{Machine: e.machines[d], Called: d.Called(), ID: d.ID(event.ID), Input: input})
 	}
 	return text, out
 }
@@ -123,11 +117,7 @@ func (e *events) deliveries(event rule.Event) (json.RawMessage, []workflow.Begin
 // are durable when it returns nil; told again, none is begun twice.
 func (e *events) tell(ctx context.Context, kind, key string, at time.Time, detail any) error {
 	text, begin := e.deliveries(e.origin.Event(kind, key, at, detail))
-	var errs []error
-	for _, b := range begin {
-		errs = append(errs, e.engine.Start(ctx, b.Machine, b.ID, b.Input))
-	}
-	err := errors.Join(errs...)
+	err := e.engine.Begin(ctx, begin...)
 	if err == nil {
 		e.bus.show(text)
 	}
@@ -147,7 +137,7 @@ func (e *events) prepare(i inspector.Inspection) (out []workflow.Transition) {
 	}
 	_, begin := e.deliveries(e.judgedEvent(i))
 	for _, b := range begin {
-		all, err := e.engine.Prepare(b.Machine, b.ID, b.Input, time.Now().UTC())
+		all, err := e.engine.PrepareBegin(b, time.Now().UTC())
 		if err != nil {
 			e.log.Error("an event is not delivered", "type", inspectionJudged, "delivery", b.ID, "err", err)
 			continue

@@ -34,6 +34,7 @@ type eventful struct {
 	t      *testing.T
 	dir    string
 	config Config
+	disk   *store.Store
 	events *events
 	engine *workflow.Engine
 	client *notify.Client
@@ -89,6 +90,7 @@ func (f *eventful) start() {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.disk = disk
 	if f.events, err = newEvents(f.config, log); err != nil {
 		t.Fatal(err)
 	}
@@ -355,6 +357,10 @@ func TestStatusChangesAreTold(t *testing.T) {
 	if _, err := f.engine.Describe(t.Context(), "x"); err != nil || len(f.heard) > 0 {
 		t.Errorf("more was told (%v)", err)
 	}
+	found, _, err := f.disk.Executions(t.Context(), store.ExecutionFilter{Machine: "rule/all/tell"})
+	if err != nil || len(found) != 3 || found[0].Type != workflow.Express {
+		t.Errorf("the deliveries are %+v (%v)", found, err)
+	}
 }
 
 // An invocation goes to the destination of its result, with its record; the
@@ -370,7 +376,7 @@ func TestFunctionDestinations(t *testing.T) {
 	if got.RequestContext.Condition != rule.Success || got.RequestContext.Count != 1 || string(got.RequestPayload) != `"b1"` || string(got.ResponsePayload) != `"b1"` || got.ResponseContext.Error != "" {
 		t.Errorf("record %+v", got)
 	}
-	if err := invoke(t.Context(), f.engine, f.events.invoked["broken"], "r1", json.RawMessage(`{"n":1}`)); err != nil {
+	if err := invoke(t.Context(), f.engine, "broken", f.events.invoked["broken"], "r1", json.RawMessage(`{"n":1}`)); err != nil {
 		t.Fatal(err)
 	}
 	got = f.record("told/failure")

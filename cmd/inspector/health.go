@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"inspector/camera"
@@ -81,6 +83,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
 	if p, ok := h.shadow.part(); ok {
 		s.Parts = append(s.Parts, p)
+	}
+	if held, err := h.engine.Holds(ctx); err == nil && len(held) > 0 {
+		s.Parts = append(s.Parts, heldPart(held))
 	}
 	if parked > 0 {
 		s.Parts = append(s.Parts, h.parkedPart(ctx, parked))
@@ -184,6 +189,26 @@ func (h *health) deliveries(troubles map[string]workflow.Trouble) []web.Part {
 	}
 	return append([]web.Part{up}, others...)
 }
+
+// heldPart says whose work waits until somebody resumes it.
+func heldPart(held []workflow.Hold) web.Part {
+	words := make([]string, len(held))
+	for i, x := range held {
+		what := "paused"
+		if x.Drain {
+			what = fmt.Sprintf("draining, %d left", x.Left)
+		}
+		name := x.Machine
+		if name == workflow.AllMachines {
+			name = "every machine"
+		}
+		words[i] = fmt.Sprintf("%s is %s since %s by %s", name, what, x.At.Local().Format("2006-01-02 15:04"), cmp.Or(x.By, "somebody"))
+	}
+	return web.Part{Name: partWorkflow, State: web.Degraded, Detail: strings.Join(words, "; "), Remedy: "work of it waits on the disk; let it go on with inspector workflow resume NAME, or --all"}
+}
+
+// partWorkflow is the part that is there while something is held.
+const partWorkflow = "workflow"
 
 // parkedPart names the work that no retry helps, and where to begin.
 func (h *health) parkedPart(ctx context.Context, n int) web.Part {

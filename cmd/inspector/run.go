@@ -222,7 +222,9 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
 		a.page.Run, a.camera.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
-		func(ctx context.Context) error { return sweep(ctx, a.disk, a.config.Evidence.Keep, a.log) },
+		func(ctx context.Context) error {
+			return sweep(ctx, a.disk, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
+		},
 	} {
 		g.Go(func() error { return part(ctx) })
 	}

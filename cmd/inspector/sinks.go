@@ -67,7 +67,7 @@ func (s *sinks) open(to rule.Sink) (sender, error) {
 		}, nil
 	}
 	return func(ctx context.Context, p parcel) error {
-		return invoke(ctx, s.engine, s.invoked[to.Function], rule.RequestIDOf(p.id), p.body)
+		return invoke(ctx, s.engine, to.Function, s.invoked[to.Function], rule.RequestIDOf(p.id), p.body)
 	}, nil
 }
 
@@ -153,10 +153,10 @@ func cutText(s string) string {
 }
 
 // invoke begins an asynchronous invocation of a function; again is harmless.
-func invoke(ctx context.Context, e *workflow.Engine, machine, requestID string, payload json.RawMessage) error {
+func invoke(ctx context.Context, e *workflow.Engine, function, machine, requestID string, payload json.RawMessage) error {
 	input, err := json.Marshal(rule.Invocation{RequestID: requestID, Payload: payload})
 	if err != nil {
 		return fmt.Errorf("invoke with %s: %w", requestID, err)
 	}
-	return e.Start(ctx, machine, requestID, input)
+	return e.Begin(ctx, workflow.Begin{Machine: machine, Called: rule.Called(function), ID: requestID, Input: input})
 }

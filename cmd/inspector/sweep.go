@@ -9,8 +9,9 @@ import (
 )
 
 // sweep deletes what retention allows, at the start and every ten minutes: the
-// evidence of closed boards that is too old, or that a full disk needs.
-func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog.Logger) error {
+// evidence of closed boards that is too old, or that a full disk needs, and
+// executions that ended long ago.
+func sweep(ctx context.Context, disk *store.Store, keep, executions time.Duration, log *slog.Logger) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
@@ -26,6 +27,11 @@ func sweep(ctx context.Context, disk *store.Store, keep time.Duration, log *slog
 			log.Error("retention", "err", err)
 		} else if swept.Inspections > 0 {
 			log.Info("retention: old evidence deleted", "inspections", swept.Inspections, "bytes", swept.Bytes)
+		}
+		if pruned, err := disk.Prune(ctx, time.Now(), executions); err != nil && ctx.Err() == nil {
+			log.Error("retention", "err", err)
+		} else if pruned > 0 {
+			log.Info("retention: old executions deleted", "executions", pruned)
 		}
 		select {
 		case <-ctx.Done():

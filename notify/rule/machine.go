@@ -6,6 +6,12 @@ import "encoding/json"
 func deliverResource(d Delivery) string { return "inspector:deliver:" + d.Rule + "/" + d.Target }
 func deadResource(d Delivery) string    { return "inspector:dead-letter:" + d.Rule + "/" + d.Target }
 
+// Called is what lists of executions call the delivery's machine: rule/RULE/TARGET.
+func (d Delivery) Called() string { return "rule/" + d.Rule + "/" + d.Target }
+
+// Called is the same of a function's machine: function/NAME.
+func Called(function string) string { return "function/" + function }
+
 // Resources are who must handle the states of the delivery's machine.
 func (d Delivery) Resources() (deliver, deadLetter string) {
 	return deliverResource(d), deadResource(d)

@@ -65,12 +65,23 @@ func read(r io.Reader) (report, error) {
 			}
 		case "skip":
 			if e.Test != "" {
-				out.skipped = append(out.skipped, name+":\n"+b.String())
+				out.skipped = append(out.skipped, e.Test+": "+reason(b.String()))
 			}
 		case "fail", "build-fail":
 			out.failed = append(out.failed, b.String())
 		}
 	}
+}
+
+// reason is what a test that was skipped said, without go test's own lines.
+func reason(said string) string {
+	var out []string
+	for line := range strings.Lines(said) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "---") {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // cells are those of a row as asltest.Report prints it; nil: the line is none.
@@ -94,7 +105,7 @@ func (r report) print(w io.Writer) {
 		fmt.Fprintln(w, f)
 	}
 	for _, s := range r.skipped {
-		fmt.Fprint(w, "skipped ", s)
+		fmt.Fprintln(w, "skipped", s)
 	}
 	if len(r.rows) == 0 {
 		fmt.Fprintln(w, "conformance: nothing was measured: INSPECTOR_CORPORA must name the folder of the corpora; unset, it is ../shared/corpora")

@@ -50,19 +50,31 @@ async function one(id) {
   set($('runs-title'), 'Execution ' + id);
   $('run-error').hidden = true;
   try {
-    const [x, h] = await Promise.all([get(path(id)), get(path(id) + '/history')]);
+    const [x, h, svg] = await Promise.all([get(path(id)), get(path(id) + '/history'), fetch(path(id) + '/graph.svg', { cache: 'no-store' }).then(r => (r.ok ? r.text() : ''))]);
     if (shown !== id) return;
     $('run-state').replaceChildren(pill(x));
     set($('run-note'), [x.parked, x.error, x.cause].filter(Boolean).join(' · ') || (x.states.length ? 'at ' + x.states.join(', ') : ''));
     $('run-redrive').hidden = !x.parked && !['FAILED', 'ABORTED', 'TIMED_OUT'].includes(x.status);
     $('run-stop').hidden = x.status !== 'RUNNING';
     set($('run-stop'), 'Stop');
-    const graph = `${path(id)}/graph.svg?n=${h.events.length}.${Date.now()}`;
-    $('run-graph').src = graph;
     $('run-graph').alt = `The states of the workflow; ${state(x)[0]}${x.states.length ? ' at ' + x.states.join(', ') : ''}. The table below has each step.`;
     $('run-open').href = path(id) + '/graph.svg';
     $('run-events').replaceChildren(...h.events.map(line));
+    await picture(svg);
   } catch (e) { say(e.message); }
+}
+// picture shows the graph, and scrolls it to the state that matters.
+async function picture(svg) {
+  const img = $('run-graph'), box = img.parentElement, before = img.src;
+  box.hidden = !svg;
+  if (!svg) return;
+  img.src = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  if (before) URL.revokeObjectURL(before);
+  await img.decode().catch(() => {});
+  const drawn = new DOMParser().parseFromString(svg, 'image/svg+xml');
+  const now = [...drawn.querySelectorAll(['parked', 'failed', 'waiting', 'retrying', 'running'].map(c => '.state.' + c).join())].at(-1);
+  const name = (now ?? drawn).querySelector('.name');
+  if (name) box.scrollTo(Number(name.getAttribute('x')) - box.clientWidth / 2, now ? Number(name.getAttribute('y')) - box.clientHeight / 2 : 0);
 }
 function line(e) {
   const tr = el('tr'), data = el('td', 'note');
@@ -74,7 +86,7 @@ function line(e) {
     d.append(el('summary', '', what), el('pre', '', JSON.stringify(e[what], null, 2)));
     data.append(d);
   }
-  tr.append(el('td', 'num', e.n), el('td', '', clock(e.at)), el('td', '', e.kind), el('td', '', e.state ?? ''), data);
+  tr.append(el('td', 'num', e.n), el('td', '', when(e.at)), el('td', '', e.kind), el('td', '', e.state ?? ''), data);
   return tr;
 }
 function say(problem) { set($('run-error'), problem); $('run-error').hidden = false; }

@@ -112,6 +112,7 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 
 func (x *Execution) begin(m *Machine, e Event, input any) {
 	x.name, x.machine, x.status, x.input, x.started, x.seed = e.Name, m, StatusRunning, input, e.At, e.Seed
+	x.identity = identify(e.Arn)
 	x.open = map[int64]*pending{}
 	x.root = &frame{block: m.top, variables: x.variables}
 	x.emit(x.root, HistoryEvent{Type: "ExecutionStarted", input: &input})
@@ -139,9 +140,7 @@ func (x *Execution) succeeded(p *pending, result any) {
 	x.close(act)
 	if !fits(result) {
 		e := x.tooLarge(act)
-		h := act.taskEvent("Failed", nil)
-		h.Error, h.Cause = e.name, e.cause
-		x.emit(act.frame, h)
+		x.emit(act.frame, act.failedEvent(e))
 		x.raise(act, e)
 		return
 	}
@@ -159,12 +158,7 @@ func (x *Execution) failed(p *pending, e *stateError) {
 		return
 	}
 	x.close(p.act)
-	h := p.act.taskEvent("Failed", nil)
-	if e.name == errTimeout || e.name == errHeartbeat {
-		h = p.act.taskEvent("TimedOut", nil)
-	}
-	h.Error, h.Cause = surface(e).name, e.cause
-	x.emit(p.act.frame, h)
+	x.emit(p.act.frame, p.act.failedEvent(surface(e)))
 	x.fail(p.act, e)
 }
 

@@ -157,7 +157,7 @@ func TestParallelCancelsTheOthers(t *testing.T) {
 	if len(open) != 5 || !slices.Equal(cancelled, []int64{open[1].ID, open[2].ID, open[3].ID, open[4].ID}) || len(d.x.Open()) != 0 {
 		t.Errorf("cancelled %v of %+v", cancelled, open)
 	}
-	if string(d.x.Output()) != `{"Cause":"","Error":"Bad"}` {
+	if string(d.x.Output()) != `{"Cause":null,"Error":"Bad"}` {
 		t.Errorf("output %s", d.x.Output())
 	}
 }

@@ -15,6 +15,7 @@ type checker struct {
 	seen     map[string]bool   // names of states: unique in the whole machine
 	jsonata  bool              // the machine's query language
 	assigned []map[string]bool // variables that the blocks around assign, outermost first
+	lenient  bool              // fields that are not known are passed over
 }
 
 func (c *checker) fault(at, format string, args ...any) {
@@ -28,7 +29,7 @@ func pointer(at, name string) string {
 
 func (c *checker) known(at string, o map[string]any, names ...string) {
 	for key := range o {
-		if !slices.Contains(names, key) {
+		if !slices.Contains(names, key) && !c.lenient {
 			c.fault(pointer(at, key), "the field is not known here")
 		}
 	}

@@ -14,8 +14,9 @@ type driver struct {
 	m       *Machine
 	x       Execution
 	now     time.Time
-	handler func(Command) Event // Succeeded or Failed
-	holder  func(Command) Event // of a token; nil: there is none. A zero Event: says nothing
+	handler func(Command) Event         // Succeeded or Failed
+	holder  func(Command) (Event, bool) // of a task token: its answer, if one comes; nil: none does
+	answer  Event                       // of the holder
 	history []HistoryEvent
 	log     []Event   // everything that was told
 	asked   []Command // everything that was asked for
@@ -43,9 +44,6 @@ func (d *driver) run(input string, limit int) {
 	d.t.Helper()
 	d.tell(Event{Kind: Started, Name: "exec", Seed: "secret", Input: json.RawMessage(input)})
 	for range limit {
-		if d.held() {
-			continue
-		}
 		c, ok := d.next()
 		if !ok {
 			return
@@ -55,6 +53,8 @@ func (d *driver) run(input string, limit int) {
 			e := d.handler(c)
 			e.Command = c.ID
 			d.tell(e)
+		case Await:
+			d.tell(d.answer)
 		case SetTimer:
 			if c.Due.After(d.now) {
 				d.now = c.Due
@@ -64,36 +64,43 @@ func (d *driver) run(input string, limit int) {
 	}
 }
 
-// held tells what the holder of a token says, once all tasks are handed over.
-func (d *driver) held() bool {
-	open := d.x.Open()
-	if d.holder == nil || slices.ContainsFunc(open, func(c Command) bool { return c.Kind == RunTask }) {
-		return false
-	}
-	for _, c := range open {
-		if c.Kind != Await {
-			continue
-		}
-		if e := d.holder(c); e.Kind != "" {
-			e.Command = c.ID
-			d.tell(e)
-			return true
-		}
-	}
-	return false
-}
-
-// next is the first task, or the timer that is due first.
+// next is the first task, the first token that its holder answers now, or the
+// timer that is due first.
 func (d *driver) next() (Command, bool) {
 	open := d.x.Open()
 	if i := slices.IndexFunc(open, func(c Command) bool { return c.Kind == RunTask }); i >= 0 {
 		return open[i], true
+	}
+	for _, c := range open {
+		if c.Kind != Await || d.holder == nil {
+			continue
+		}
+		if answer, ok := d.holder(c); ok {
+			d.beat(c)
+			d.answer, d.answer.Command = answer, c.ID
+			return c, true
+		}
 	}
 	open = slices.DeleteFunc(open, func(c Command) bool { return c.Kind != SetTimer })
 	if len(open) == 0 {
 		return Command{}, false
 	}
 	return slices.MinFunc(open, func(a, b Command) int { return a.Due.Compare(b.Due) }), true
+}
+
+// beat sends the heartbeats of a holder who is slow: nearly too late, and for
+// more than twice the time that one of them gives.
+func (d *driver) beat(awaits Command) {
+	d.t.Helper()
+	for range 3 {
+		for _, c := range d.x.Open() {
+			if soon := d.now.Add(c.Due.Sub(d.now) * 3 / 4); c.Kind == SetTimer && soon.After(d.now) {
+				d.now = soon
+				d.tell(Event{Kind: Heartbeat, Command: awaits.ID})
+				break
+			}
+		}
+	}
 }
 
 func parse(t testing.TB, definition string) *Machine {

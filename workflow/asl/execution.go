@@ -17,6 +17,7 @@ import (
 // goroutine at a time.
 type Execution struct {
 	name       string
+	identity   identity
 	machine    *Machine
 	status     Status
 	input      any
@@ -239,19 +240,9 @@ func (x *Execution) context(act *activity) any {
 	if x.given != nil {
 		return x.given
 	}
-	if x.contextual == nil {
-		o := map[string]any{
-			"Id": x.name, "Name": x.name, "Input": x.input, "RoleArn": "", "StartTime": rfc3339(x.started),
-			"RedriveCount": number(int64(x.redrives)),
-		}
-		if x.redrives > 0 {
-			o["RedriveTime"] = rfc3339(x.redriven)
-		}
-		x.contextual = o
-	}
-	execution, machine := x.contextual, map[string]any{"Id": x.machine.hash, "Name": x.machine.hash}
+	execution, machine := x.selfContext(), x.machineContext()
 	if c := act.frame.child; c != nil {
-		execution, machine = x.childContext(c), map[string]any{"Id": x.childMachine(c), "Name": x.machine.hash + "/" + c.run.counts.Label}
+		execution, machine = x.childContext(c), map[string]any{"Id": x.childMachine(c), "Name": x.childMachineName(c)}
 	}
 	o := map[string]any{
 		"Execution":    execution,
@@ -262,7 +253,7 @@ func (x *Execution) context(act *activity) any {
 		state["RetryCount"] = number(act.retryCount)
 	}
 	o["State"] = state
-	if act.state.token {
+	if act.state.token || act.state.sync {
 		o["Task"] = map[string]any{"Token": x.Token(act.await)}
 	}
 	for f := act.frame; f.parent != nil; f = f.parent.frame {

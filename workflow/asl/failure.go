@@ -71,10 +71,7 @@ func (x *Execution) raise(act *activity, e *stateError) {
 // recovered is the output and the variables of the state whose error a
 // catcher took.
 func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any, made map[string]any, err error) {
-	caught := any(map[string]any{"Error": e.name, "Cause": e.cause})
-	if e.name == "" { // who failed the task did not say
-		caught = map[string]any{"Error": nil, "Cause": orNull(e.cause)}
-	}
+	caught := any(e.output())
 	s := x.scope(act, caught)
 	s.errorOutput = &caught
 	if made, err = x.assign(act, c.assign, s); err != nil {
@@ -91,11 +88,17 @@ func (x *Execution) recovered(act *activity, c catcher, e *stateError) (out any,
 	return out, made, err
 }
 
-func orNull(text string) any {
-	if text == "" {
-		return nil
+// output is the Error Output. What whoever failed did not name is null; a
+// timeout has an empty cause.
+func (e *stateError) output() map[string]any {
+	out := map[string]any{"Error": e.name, "Cause": e.cause}
+	if e.name == "" {
+		out["Error"] = nil
 	}
-	return text
+	if e.cause == "" && e.name != errTimeout {
+		out["Cause"] = nil
+	}
+	return out
 }
 
 // failed notes that a Parallel or Map will not be tried again.

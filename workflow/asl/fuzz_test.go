@@ -90,41 +90,67 @@ func FuzzAdvance(f *testing.F) {
 			}
 			return
 		}
-		d := newDriver(t, m, nil)
-		e := Event{Kind: Started, Name: "x", Seed: "s", Input: input, At: d.now}
-		if _, _, err := m.Advance(&d.x, e); err != nil {
-			return
+		tellAnything(t, m, input, script)
+	})
+}
+
+// FuzzRestore is FuzzAdvance on what need not be valid: it never panics.
+func FuzzRestore(f *testing.F) {
+	for _, seed := range []string{
+		parallel, `[]`, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"r","Retry":[{"ErrorEquals":[1,"States.ALL"],"MaxAttempts":-1}],"Catch":7,"Credentials":{},"Next":"A"}}}`,
+		`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Not":{"Variable":"$.a","IsPresent":1},"Next":"C"},{"And":[],"Next":"C"}],"Colour":1},"B":{"Type":"Nothing"}}}`,
+		`{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":7,"MaxConcurrency":-1,"Iterator":{"StartAt":"B","States":{"B":{"Type":"Wait","Timestamp":"never","End":1}}},"End":true}}}`,
+		jsonataMachine(`{"Type":"Task","Resource":"r","TimeoutSeconds":"{% $ %}","Arguments":"{% $states.result %}","Assign":[],"Next":"Z"}`),
+	} {
+		f.Add([]byte(seed), []byte(`{"a":1,"items":[1,2]}`), []byte{0, 1, 2, 3, 4, 5})
+	}
+	f.Fuzz(func(t *testing.T, definition, input, script []byte) {
+		m, err := Restore(definition)
+		if _, valid := Parse(definition); err != nil && valid == nil {
+			t.Errorf("Parse lets pass what Restore refuses: %v", err)
 		}
-		d.log = append(d.log, e)
-		for _, b := range script[:min(len(script), 32)] {
-			open := d.x.Open()
-			if len(open) == 0 {
-				break
-			}
-			c := open[int(b>>3)%len(open)]
-			kind := []EventKind{Succeeded, Failed, Fired, Heartbeat, Succeeded, Failed, Fired, Stopped}[b&7]
-			e := Event{Kind: kind, Command: c.ID, At: d.now.Add(time.Duration(b) * time.Second), Output: json.RawMessage(input), Error: "States.Timeout", Random: float64(b) / 256}
-			if _, _, err := m.Advance(&d.x, e); err == nil {
-				d.log = append(d.log, e)
-			}
-			d.x.States()
-		}
-		if d.x.Status() == StatusRunning && len(d.x.Open()) == 0 {
-			t.Errorf("the execution runs, but waits for nothing: %v", d.x.States())
-		}
-		if d.x.Status() != StatusRunning && len(d.x.Open()) != 0 {
-			t.Errorf("the execution has ended, but waits for %v", d.x.Open())
-		}
-		var again Execution
-		for _, e := range d.log {
-			if _, _, err := m.Advance(&again, e); err != nil {
-				t.Fatalf("fold again: %v", err)
-			}
-		}
-		if again.Status() != d.x.Status() || len(again.Open()) != len(d.x.Open()) {
-			t.Error("folding again gives another execution")
+		if err == nil {
+			tellAnything(t, m, input, script)
 		}
 	})
+}
+
+// tellAnything begins an execution and tells it what the script says.
+func tellAnything(t *testing.T, m *Machine, input, script []byte) {
+	d := newDriver(t, m, nil)
+	e := Event{Kind: Started, Name: "x", Seed: "s", Input: input, At: d.now}
+	if _, _, err := m.Advance(&d.x, e); err != nil {
+		return
+	}
+	d.log = append(d.log, e)
+	for _, b := range script[:min(len(script), 32)] {
+		open := d.x.Open()
+		if len(open) == 0 {
+			break
+		}
+		c := open[int(b>>3)%len(open)]
+		kind := []EventKind{Succeeded, Failed, Fired, Heartbeat, Succeeded, Failed, Fired, Stopped}[b&7]
+		e := Event{Kind: kind, Command: c.ID, At: d.now.Add(time.Duration(b) * time.Second), Output: json.RawMessage(input), Error: "States.Timeout", Random: float64(b) / 256}
+		if _, _, err := m.Advance(&d.x, e); err == nil {
+			d.log = append(d.log, e)
+		}
+		d.x.States()
+	}
+	if d.x.Status() == StatusRunning && len(d.x.Open()) == 0 {
+		t.Errorf("the execution runs, but waits for nothing: %v", d.x.States())
+	}
+	if d.x.Status() != StatusRunning && len(d.x.Open()) != 0 {
+		t.Errorf("the execution has ended, but waits for %v", d.x.Open())
+	}
+	var again Execution
+	for _, e := range d.log {
+		if _, _, err := m.Advance(&again, e); err != nil {
+			t.Fatalf("fold again: %v", err)
+		}
+	}
+	if again.Status() != d.x.Status() || len(again.Open()) != len(d.x.Open()) {
+		t.Error("folding again gives another execution")
+	}
 }
 
 // FuzzCheck: any bytes give faults whose places are inside the text, and what

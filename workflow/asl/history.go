@@ -19,6 +19,8 @@ type HistoryEvent struct {
 	Length       *int   // of a Map
 	Redrives     *int   // of ExecutionRedriven
 	Resource     string
+	Timeout      time.Duration // of TaskScheduled and LambdaFunctionScheduled; 0: none
+	Heartbeat    time.Duration // of TaskScheduled; 0: none
 	Error, Cause string
 	State        string // of EvaluationFailed
 	Location     string // of EvaluationFailed: the field in the state
@@ -78,11 +80,7 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 		}
 		d["assignedVariables"], d["assignedVariablesDetails"] = variables, map[string]any{"truncated": false}
 	}
-	if strings.HasPrefix(h.Type, "Lambda") {
-		text("resource", h.Resource)
-	} else if h.Resource != "" {
-		d["resourceType"], d["resource"] = splitResource(h.Resource)
-	}
+	h.worker(d)
 	for name, n := range map[string]*int{"index": h.Index, "length": h.Length, "redriveCount": h.Redrives} {
 		if n != nil {
 			d[name] = number(int64(*n))
@@ -113,11 +111,42 @@ func (h HistoryEvent) detailsName() string {
 	return strings.ToLower(h.Type[:1]) + h.Type[1:] + "EventDetails"
 }
 
-// splitResource gives AWS's resourceType and resource.
+// region is that of the ARNs that executions have here.
+const region = "local"
+
+// worker notes who does the work, and how long it may take. Of a bare function
+// only the first event says it.
+func (h HistoryEvent) worker(d map[string]any) {
+	scheduled := strings.HasSuffix(h.Type, "Scheduled")
+	function := strings.HasPrefix(h.Type, "Lambda")
+	switch {
+	case h.Resource == "" || function && !scheduled:
+		return
+	case function:
+		d["resource"] = h.Resource
+	default:
+		d["resourceType"], d["resource"] = splitResource(h.Resource)
+		if scheduled {
+			d["region"] = region
+		}
+	}
+	for name, time := range map[string]time.Duration{"timeoutInSeconds": h.Timeout, "heartbeatInSeconds": h.Heartbeat} {
+		if time > 0 && (name == "timeoutInSeconds" || !function) {
+			d[name] = number(int64(time.Seconds()))
+		}
+	}
+}
+
+// splitResource gives AWS's resourceType and resource: "sqs" and
+// "sendMessage.waitForTaskToken", "aws-sdk:dynamodb" and "putItem".
 func splitResource(resource string) (kind, name string) {
 	resource = strings.TrimPrefix(resource, "arn:aws:states:::")
+	version := ""
+	if before, ok := strings.CutSuffix(resource, ":2"); ok {
+		resource, version = before, ":2"
+	}
 	i := strings.LastIndexByte(resource, ':')
-	return resource[:max(i, 0)], resource[i+1:]
+	return resource[:max(i, 0)], resource[i+1:] + version
 }
 
 func (x *Execution) emit(f *frame, h HistoryEvent) {
@@ -135,9 +164,23 @@ func (x *Execution) emit(f *frame, h HistoryEvent) {
 // taskEvent is TaskScheduled, or LambdaFunctionScheduled for a bare function,
 // and so on.
 func (act *activity) taskEvent(what string, output *any) HistoryEvent {
-	prefix := "Task"
-	if strings.HasPrefix(act.state.resource, "arn:aws:lambda:") {
+	prefix, resource := "Task", act.state.resource
+	if strings.HasPrefix(resource, "arn:aws:lambda:") {
 		prefix = "LambdaFunction"
 	}
-	return HistoryEvent{Type: prefix + what, Name: act.state.name, Resource: act.state.resource, output: output}
+	if act.state.token {
+		resource += tokenSuffix
+	}
+	return HistoryEvent{Type: prefix + what, Name: act.state.name, Resource: resource, output: output}
+}
+
+// failedEvent is TaskFailed, or TaskTimedOut, and so on.
+func (act *activity) failedEvent(e *stateError) HistoryEvent {
+	what := "Failed"
+	if e.name == errTimeout {
+		what = "TimedOut"
+	}
+	h := act.taskEvent(what, nil)
+	h.Error, h.Cause = e.name, e.cause
+	return h
 }

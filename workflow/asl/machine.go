@@ -72,16 +72,34 @@ func ParseAs(definition []byte, t Type) (*Machine, error) {
 	if faults := v.faults.Errors(); len(faults) > 0 {
 		return nil, faults
 	}
-	m, faults := compile(definition, root)
+	m, faults := compile(definition, root, false)
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	return m, nil
 }
 
-// compile makes a machine of what check lets pass.
-func compile(definition []byte, root *node) (*Machine, Faults) {
-	c := &checker{seen: map[string]bool{}}
+// Restore compiles a definition that Parse of this or a former release let
+// pass, whatever it finds wrong with it today: what began on it goes on.
+// Fields that mean nothing are passed over. The error is a Faults, and says
+// what cannot be carried out at all.
+func Restore(definition []byte) (*Machine, error) {
+	v := &validator{}
+	root := v.read(definition)
+	if root == nil {
+		places(definition, v.faults)
+		return nil, v.faults
+	}
+	m, faults := compile(definition, root, true)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return m, nil
+}
+
+// compile makes a machine of an object, which check need not have let pass.
+func compile(definition []byte, root *node, lenient bool) (*Machine, Faults) {
+	c := &checker{seen: map[string]bool{}, lenient: lenient}
 	o := root.value().(map[string]any)
 	m := &Machine{Comment: c.text("", o, "Comment")}
 	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")

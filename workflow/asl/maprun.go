@@ -1,7 +1,6 @@
 package asl
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -73,21 +72,25 @@ func (x *Execution) endRun(r *mapRun, status Status) {
 
 // mapRunArn and the names of a child have the form of AWS.
 func (x *Execution) mapRunArn(r *mapRun) string {
-	return fmt.Sprintf("arn:aws:states:::mapRun:%s/%s:%s", x.machine.hash, r.counts.Label, r.id)
+	return x.arnOf("mapRun", x.machineName()+"/"+r.counts.Label, r.id)
 }
 
 func (x *Execution) childArn(c *childRun) string {
-	return fmt.Sprintf("arn:aws:states:::execution:%s/%s:%s", x.machine.hash, c.run.counts.Label, c.name)
+	return x.arnOf("execution", x.childMachineName(c), c.name)
 }
 
 // childContext is Execution and StateMachine of a child's context object.
 func (x *Execution) childContext(c *childRun) any {
 	if c.contextual == nil {
-		c.contextual = map[string]any{"Id": x.childArn(c), "Name": c.name, "Input": c.input, "RoleArn": "", "StartTime": rfc3339(c.started), "RedriveCount": number(0)}
+		c.contextual = map[string]any{"Id": x.childArn(c), "Name": c.name, "Input": c.input, "RoleArn": x.identity.role(), "StartTime": rfc3339(c.started), "RedriveCount": number(0)}
 	}
 	return c.contextual
 }
 
 func (x *Execution) childMachine(c *childRun) string {
-	return fmt.Sprintf("arn:aws:states:::stateMachine:%s/%s", x.machine.hash, c.run.counts.Label)
+	return x.arnOf("stateMachine", x.childMachineName(c))
+}
+
+func (x *Execution) childMachineName(c *childRun) string {
+	return x.machineName() + "/" + c.run.counts.Label
 }

@@ -176,7 +176,7 @@ func resource(v *validator, n *node, s site) {
 		v.fault(n, codeSchema, "Value is not a valid resource ARN").Hint = hint
 		return
 	}
-	name := strings.TrimSuffix(n.text, ".waitForTaskToken")
+	name := strings.TrimSuffix(n.text, tokenSuffix)
 	switch {
 	case !s.express:
 	case name != n.text: // AWS's text does end in a space

@@ -60,7 +60,7 @@ func (c *checker) state(at, name string, o map[string]any, depth int) *state {
 		return s
 	}
 	for key := range o {
-		if !slices.Contains(known, key) {
+		if !slices.Contains(known, key) && !c.lenient {
 			c.fault(pointer(at, key), "the field is not known in a %s state", s.kind)
 		}
 	}
@@ -150,8 +150,11 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 	}
 }
 
+// tokenSuffix of a resource says that whoever has the token ends the task.
+const tokenSuffix = ".waitForTaskToken"
+
 func (c *checker) task(at string, o map[string]any, s *state) {
-	s.resource, s.token = strings.CutSuffix(c.needText(at, o, "Resource"), ".waitForTaskToken")
+	s.resource, s.token = strings.CutSuffix(c.needText(at, o, "Resource"), tokenSuffix)
 	s.sync = strings.HasSuffix(s.resource, ".sync") || strings.HasSuffix(s.resource, ".sync:2")
 	s.timeout = c.delay(at, o, s.jsonata, "TimeoutSeconds", "TimeoutSecondsPath")
 	s.heartbeat = c.delay(at, o, s.jsonata, "HeartbeatSeconds", "HeartbeatSecondsPath")

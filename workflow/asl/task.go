@@ -36,6 +36,7 @@ func (x *Execution) startTask(act *activity, input any) error {
 	} else {
 		h.parameters = &argument
 	}
+	h.Timeout, h.Heartbeat = timeout, beat
 	x.emit(act.frame, h)
 	x.emit(act.frame, act.taskEvent("Started", nil))
 	if !s.token && !s.sync { // a handler that runs cannot send heartbeats: silence is what the shorter time bounds
@@ -61,6 +62,11 @@ func (x *Execution) startTask(act *activity, input any) error {
 func (x *Execution) duration(act *activity, d delay, input any) (time.Duration, error) {
 	if d.path == nil && d.query == nil {
 		return time.Duration(d.seconds) * time.Second, nil
+	}
+	if d.path != nil {
+		if _, err := filtered(d.path, x.scope(act, input)); err != nil {
+			return 0, err
+		}
 	}
 	n, err := x.count(act, d, input)
 	if err == nil && (n <= 0 || n > maxNumber) {

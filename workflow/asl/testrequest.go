@@ -224,7 +224,7 @@ func (t *stateTest) contextFits() error {
 // waits reports a Task that ends when somebody else says so.
 func (t *stateTest) waits() bool {
 	resource, _ := t.state["Resource"].(string)
-	return t.kind == "Task" && (strings.HasSuffix(resource, ".waitForTaskToken") || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2"))
+	return t.kind == "Task" && (strings.HasSuffix(resource, tokenSuffix) || strings.HasSuffix(resource, ".sync") || strings.HasSuffix(resource, ".sync:2"))
 }
 
 // ownContext is the context object of a test that gives none.

@@ -24,7 +24,7 @@ func Check(definition []byte, t Type) Faults {
 	if len(v.faults.Errors()) > 0 {
 		return v.faults
 	}
-	_, faults := compile(definition, root)
+	_, faults := compile(definition, root, false)
 	return append(v.faults, faults...)
 }
 
@@ -51,14 +51,22 @@ const (
 func check(definition []byte, t Type) (v *validator, root *node) {
 	v = &validator{express: t == Express, seen: map[string]bool{}, labels: map[string]bool{}}
 	defer func() { places(definition, v.faults) }()
+	if root = v.read(definition); root != nil {
+		v.validate(root)
+	}
+	return v, root
+}
+
+// read gives the object that the definition is, or nil and a fault.
+func (v *validator) read(definition []byte) *node {
 	whole := &node{kind: '{'}
 	if len(definition) > maxDefinition {
 		v.fault(whole, codeSchema, fmt.Sprintf("Definition is larger than %d bytes", maxDefinition))
-		return v, nil
+		return nil
 	}
 	if strings.TrimSpace(string(definition)) == "" {
 		v.fault(whole, codeEmpty, "Definition is empty")
-		return v, nil
+		return nil
 	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(definition, &raw); err != nil {
@@ -68,21 +76,20 @@ func check(definition []byte, t Type) (v *validator, root *node) {
 			whole.key = whole.at
 		}
 		v.fault(whole, codeJSON, err.Error()).Location = ""
-		return v, nil
+		return nil
 	}
 	s := &scanner{text: definition}
-	root = s.value(nil, 0)
+	root := s.value(nil, 0)
 	v.twice = s.twice
 	switch {
 	case root.kind != '{':
 		v.wrongType(root, "an object")
-		return v, nil
+		return nil
 	case s.deeper != nil:
 		v.fault(s.deeper, codeDepth, fmt.Sprintf("Values are nested deeper than %d", maxDepth))
-		return v, nil
+		return nil
 	}
-	v.validate(root)
-	return v, root
+	return root
 }
 
 // fault notes what is wrong with n, and gives the note for more to be said.

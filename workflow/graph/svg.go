@@ -22,7 +22,11 @@ func (d *drawing) document(top *block) []byte {
 		width = max(width, 2*margin+widestLegend(legend))
 		height += float64(len(legend))*legendLine + margin
 	}
-	d.put(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img">`, width, height, width, height)
+	subject := "definition"
+	if d.marks != nil {
+		subject = "execution"
+	}
+	d.put(`<svg xmlns="http://www.w3.org/2000/svg" width="%s" height="%s" viewBox="0 0 %s %s" role="img" class="%s">`, width, height, width, height, subject)
 	d.WriteString("\n<title>States and transitions of a workflow</title>\n<style>" + style + "</style>\n")
 	d.put(`<rect class="paper" width="%s" height="%s"/>`+"\n", width, height)
 	d.block(top, (width-top.width)/2, margin)

@@ -63,7 +63,7 @@ func passCase(t *testing.T, m *asl.Machine, c asltest.Case) (Outcome, []asltest.
 	t.Helper()
 	e := newEnvironment(t)
 	e.handle(m, func(_ context.Context, task engine.Task) (json.RawMessage, error) {
-		if a := c.Answer(task.Resource, task.Input); a.Error != "" {
+		if a := c.Answer(task.Resource, task.Input); a.Failed {
 			return nil, fault{a.Error, a.Cause, false}
 		} else {
 			return a.Output, nil

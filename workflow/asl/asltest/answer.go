@@ -1,11 +1,10 @@
 package asltest
 
 import (
-	"crypto/md5"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -13,17 +12,13 @@ import (
 type Answer struct {
 	Output       json.RawMessage
 	Error, Cause string
+	Failed       bool // also where neither an error nor a cause was named
 }
 
 // Answer is what the recorded function gave for the input.
 func (c Case) Answer(resource string, input json.RawMessage) Answer {
-	if len(c.Objects) > 0 {
-		switch resource {
-		case "arn:aws:states:::s3:getObject":
-			return c.object(input)
-		case "arn:aws:states:::s3:listObjectsV2":
-			return c.list(input)
-		}
+	if c.reads(resource) {
+		return c.object(resource, input)
 	}
 	function := resource
 	wrapped := resource == invoke
@@ -36,46 +31,18 @@ func (c Case) Answer(resource string, input json.RawMessage) Answer {
 		function, input = p.FunctionName, p.Payload
 	}
 	a := called(function, c.handler(function), input)
-	if wrapped && a.Error == "" {
+	if wrapped && !a.Failed {
 		a.Output = json.RawMessage(fmt.Sprintf(`{"ExecutedVersion":"$LATEST","Payload":%s,"StatusCode":200,"SdkHttpMetadata":{},"SdkResponseMetadata":{}}`, a.Output))
 	}
 	return a
 }
 
-// object is the answer of S3 as drivers give it.
-func (c Case) object(input json.RawMessage) Answer {
-	var asked Object
-	_ = json.Unmarshal(input, &asked)
-	for _, o := range c.Objects {
-		if o.Bucket == asked.Bucket && o.Key == asked.Key {
-			out, _ := json.Marshal(map[string]string{"Body": o.Body})
-			return Answer{Output: out}
-		}
-	}
-	return Answer{Error: "S3.NoSuchKeyException", Cause: "The specified key does not exist."}
-}
-
-// list is the answer of S3 to a request for all objects of a prefix.
-func (c Case) list(input json.RawMessage) Answer {
-	var asked struct{ Bucket, Prefix string }
-	_ = json.Unmarshal(input, &asked)
-	contents := []map[string]any{}
-	for _, o := range c.Objects {
-		if o.Bucket == asked.Bucket && strings.HasPrefix(o.Key, asked.Prefix) {
-			contents = append(contents, map[string]any{"Etag": fmt.Sprintf("%q", fmt.Sprintf("%x", md5.Sum([]byte(o.Body)))), "Key": o.Key, "LastModified": 0, "Size": len(o.Body), "StorageClass": "STANDARD"})
-		}
-	}
-	slices.SortFunc(contents, func(a, b map[string]any) int { return strings.Compare(a["Key"].(string), b["Key"].(string)) })
-	out, _ := json.Marshal(map[string]any{"Contents": contents})
-	return Answer{Output: out}
-}
-
 // handler is the file of the function, or nothing.
 func (c Case) handler(function string) string {
 	handler, ok := c.Handlers[function]
-	for _, only := range c.Handlers { // the input may hold the function's short name
-		if len(c.Handlers) == 1 && !ok && !strings.Contains(function, "no_such") {
-			handler = only
+	for name, of := range c.Handlers { // the input may hold the function's short name
+		if !ok && (strings.HasSuffix(name, ":"+function) || len(c.Handlers) == 1 && !strings.Contains(function, "no_such")) {
+			handler = of
 		}
 	}
 	return handler
@@ -85,18 +52,21 @@ func called(function, handler string, input json.RawMessage) Answer {
 	switch strings.TrimSuffix(filepath.Base(handler), ".py") {
 	case ".":
 		if strings.Contains(function, "no_such") {
-			return Answer{Error: "Lambda.ResourceNotFoundException", Cause: "Function not found: " + function}
+			return Answer{Failed: true, Error: "Lambda.ResourceNotFoundException", Cause: "Function not found: " + function}
 		}
 	case "id_function":
 		return Answer{Output: input}
 	case "echo_function":
 		return Answer{Output: json.RawMessage(`{"Return":"HelloWorld"}`)}
+	case "return_decorated_input":
+		out, _ := json.Marshal("input-event-" + words(input))
+		return Answer{Output: out}
 	case "raise_exception":
 		return raised("Exception", "Some exception was raised.")
 	case "raise_custom_exception":
 		return raised("CustomException", "CustomException message")
 	case "wait_60_seconds":
-		return Answer{Error: "States.Timeout"}
+		return Answer{Failed: true, Error: "States.Timeout"}
 	case "large_output_string":
 		out, _ := json.Marshal(strings.Repeat("a", 257*1024))
 		return Answer{Output: out}
@@ -106,7 +76,14 @@ func called(function, handler string, input json.RawMessage) Answer {
 	return Answer{Output: json.RawMessage("null")} // mocked
 }
 
+// words is plain JSON as the function's language prints it.
+func words(input json.RawMessage) string {
+	var compact bytes.Buffer
+	_ = json.Compact(&compact, input)
+	return strings.NewReplacer(`"`, "'", ",", ", ", ":", ": ", "null", "None", "true", "True", "false", "False").Replace(compact.String())
+}
+
 func raised(name, message string) Answer {
 	cause, _ := json.Marshal(map[string]any{"errorMessage": message, "errorType": name, "requestId": "r", "stackTrace": []string{}})
-	return Answer{Error: name, Cause: string(cause)}
+	return Answer{Failed: true, Error: name, Cause: string(cause)}
 }

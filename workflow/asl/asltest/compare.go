@@ -30,9 +30,14 @@ func (c Case) Outcome(have Result) string {
 // SameCause compares at level 2: the cause's text, where it is recorded.
 func (c Case) SameCause(have string) bool { return sameText(c.Cause, have) }
 
-// sameText compares a text with a recorded one, in which <…> stands for any.
+// sameText compares a text with a recorded one, in which <…> stands for any,
+// or with what a recorded text of JSON held.
 func sameText(recorded any, have string) bool {
 	want, ok := recorded.(string)
+	if said, isObject := recorded.(map[string]any); isObject && said["errorMessage"] == nil {
+		raw, _ := json.Marshal(recorded)
+		return alike(value(raw), value(json.RawMessage(have)), "", nil)
+	}
 	if !ok {
 		return true // the function's own words, with its request
 	}

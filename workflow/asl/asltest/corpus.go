@@ -49,9 +49,6 @@ type Case struct {
 	History    []HistoryEvent
 }
 
-// An Object is what lay in S3.
-type Object struct{ Bucket, Key, Body string }
-
 // A Result is how an execution ended.
 type Result struct {
 	Status       string

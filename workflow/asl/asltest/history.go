@@ -22,7 +22,7 @@ type HistoryEvent struct {
 // inside a Parallel or a Map: where that differs it is compared without order.
 // Recordings lack the event that closes a Parallel.
 func (c Case) SameHistory(have []HistoryEvent) string {
-	want := c.unmasked()
+	want := c.original()
 	closing := func(h HistoryEvent) bool {
 		return h.Type == "ParallelStateSucceeded" || h.Type == "ParallelStateFailed"
 	}
@@ -50,72 +50,6 @@ func (c Case) SameHistory(have []HistoryEvent) string {
 		i = end
 	}
 	return ""
-}
-
-// unmasked is the recorded history with the texts of the input in place of the
-// words that the recording has for them.
-func (c Case) unmasked() []HistoryEvent {
-	words := map[string]string{}
-	for i, h := range c.History {
-		if i == 0 {
-			names(value(h.Input), value(c.Input), words)
-		}
-	}
-	if len(words) == 0 {
-		return c.History
-	}
-	out := slices.Clone(c.History)
-	for i := range out {
-		out[i].Input, out[i].Output = reworded(out[i].Input, words), reworded(out[i].Output, words)
-	}
-	return out
-}
-
-// names collects the texts that differ in two values of the same shape.
-func names(recorded, real any, words map[string]string) {
-	switch recorded := recorded.(type) {
-	case string:
-		if text, ok := real.(string); ok && text != recorded {
-			words[recorded] = text
-		}
-	case []any:
-		if list, ok := real.([]any); ok && len(list) == len(recorded) {
-			for i := range recorded {
-				names(recorded[i], list[i], words)
-			}
-		}
-	case map[string]any:
-		object, _ := real.(map[string]any)
-		for k := range recorded {
-			names(recorded[k], object[k], words)
-		}
-	}
-}
-
-func reworded(raw json.RawMessage, words map[string]string) json.RawMessage {
-	if raw == nil {
-		return nil
-	}
-	var replaced func(v any) any
-	replaced = func(v any) any {
-		switch v := v.(type) {
-		case string:
-			if text, ok := words[v]; ok {
-				return text
-			}
-		case []any:
-			for i := range v {
-				v[i] = replaced(v[i])
-			}
-		case map[string]any:
-			for k := range v {
-				v[k] = replaced(v[k])
-			}
-		}
-		return v
-	}
-	out, _ := json.Marshal(replaced(value(raw)))
-	return out
 }
 
 // permuted reports whether the events are the same in any order.
