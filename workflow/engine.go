@@ -252,6 +252,23 @@ func (e *Engine) Describe(ctx context.Context, id string) (Description, error) {
 	return d, nil
 }
 
+// MapRuns gives the runs of the distributed Maps of an execution, by folding
+// its journal anew.
+func (e *Engine) MapRuns(ctx context.Context, id string) ([]asl.MapRun, error) {
+	w, _, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	if m, err := e.machine(ctx, w.Machine); err != nil || !m.Distributes() {
+		return nil, err
+	}
+	f, err := e.refold(ctx, id, nil)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	return f.x.MapRuns(), nil
+}
+
 // History gives the events of an execution as Step Functions shows them, by
 // folding its journal anew.
 func (e *Engine) History(ctx context.Context, id string) ([]asl.HistoryEvent, error) {

@@ -15,7 +15,7 @@ func corpus(t testing.TB, name string, into any) {
 // TestConformance runs what was recorded on AWS: level 1 is status, error name
 // and output, level 2 the text of the cause, level 3 the history.
 func TestConformance(t *testing.T) {
-	for _, file := range []string{"cases.json", "cases_task.json"} {
+	for _, file := range []string{"cases.json", "cases_task.json", "cases_itemreader.json"} {
 		t.Run(file, func(t *testing.T) {
 			var cases []asltest.Case
 			corpus(t, filepath.Join("asl-localstack", file), &cases)
