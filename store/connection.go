@@ -39,33 +39,37 @@ func openWriter(dsn string) (*writer, error) {
 	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
 }
 
-// transact does the requests in one transaction. A request that fails is
-// undone alone and keeps its error; an error returned here befell them all.
-// Failures are rare: only a batch that has one is done again with savepoints.
-func (w *writer) transact(ctx context.Context, batch []*request) error {
-	err := w.transaction(ctx, batch, func(ctx context.Context, r *request) error {
+// transact does the requests in one transaction, with those that more gives
+// meanwhile, up to batchLimit, and gives all. A request that fails is undone
+// alone and keeps its error; an error returned here befell them all. Failures
+// are rare: only a batch that has one is done again with savepoints.
+func (w *writer) transact(ctx context.Context, batch []*request, more func(limit int) []*request) ([]*request, error) {
+	all, err := w.transaction(ctx, batch, func(ctx context.Context, r *request) error {
 		r.err = r.do(ctx, w)
 		return r.err
-	})
-	if len(batch) > 1 && slices.ContainsFunc(batch, func(r *request) bool { return r.err != nil }) {
-		err = w.transaction(ctx, batch, w.apply)
+	}, more)
+	if len(all) > 1 && slices.ContainsFunc(all, func(r *request) bool { return r.err != nil }) {
+		all, err = w.transaction(ctx, all, w.apply, func(int) []*request { return nil })
 	}
-	return err
+	return all, err
 }
 
-func (w *writer) transaction(ctx context.Context, batch []*request, do func(context.Context, *request) error) error {
+func (w *writer) transaction(ctx context.Context, all []*request, do func(context.Context, *request) error, more func(limit int) []*request) ([]*request, error) {
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return err
+		return all, err
 	}
-	for _, r := range batch {
-		if err := do(ctx, r); err != nil {
-			return w.abandon(ctx, err)
+	for i := 0; i < len(all); i++ {
+		if err := do(ctx, all[i]); err != nil {
+			return all, w.abandon(ctx, err)
+		}
+		if i == len(all)-1 {
+			all = append(all, more(batchLimit-len(all))...)
 		}
 	}
 	if _, err := w.exec(ctx, `COMMIT`); err != nil {
-		return w.abandon(ctx, err)
+		return all, w.abandon(ctx, err)
 	}
-	return nil
+	return all, nil
 }
 
 // apply does one request; the error returned is one that took the whole
