@@ -19,8 +19,8 @@ type writer struct {
 	statements map[string]*sqlite3.SQLiteStmt
 	args       []driver.NamedValue // of the statement under way
 
-	last    int64            // place of the newest work
-	numbers map[string]int64 // of executions written to lately
+	last  int64                 // place of the newest work
+	known map[string]journalled // executions written to lately; none after anything was undone
 }
 
 // checkpointed is how many pages the log grows to before they are copied into
@@ -36,7 +36,7 @@ func openWriter(dsn string) (*writer, error) {
 	if _, err := conn.Exec(fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpointed), nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
+	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, known: map[string]journalled{}}, nil
 }
 
 // transact does the requests in one transaction, with those that more gives
@@ -79,7 +79,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 		return err
 	}
 	if r.err = r.do(ctx, w); r.err != nil {
-		clear(w.numbers)
+		clear(w.known)
 		if _, err := w.exec(ctx, `ROLLBACK TO request`); err != nil {
 			return r.err
 		}
@@ -91,7 +91,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 // abandon leaves the connection without a transaction: SQLite may or may not
 // have rolled back itself, and says "no transaction" if it has.
 func (w *writer) abandon(ctx context.Context, cause error) error {
-	clear(w.numbers) // some may be given anew
+	clear(w.known)
 	_, _ = w.exec(ctx, `ROLLBACK`)
 	return cause
 }
@@ -144,17 +144,31 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) (int64, er
 	return result.RowsAffected()
 }
 
-// get gives the one number that the query finds, or sql.ErrNoRows.
-func (w *writer) get(ctx context.Context, query string, args ...any) (n int64, err error) {
+// run is exec where nobody asks how many rows there were: the driver then binds
+// and steps at once.
+func (w *writer) run(ctx context.Context, query string, args ...any) error {
+	rows, err := w.rows(ctx, query, args)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+func (w *writer) rows(ctx context.Context, query string, args []any) (driver.Rows, error) {
 	st, err := w.prepared(ctx, query)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	values, err := w.bound(args)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	rows, err := st.QueryContext(ctx, values)
+	return st.QueryContext(ctx, values)
+}
+
+// get gives the one number that the query finds, or sql.ErrNoRows.
+func (w *writer) get(ctx context.Context, query string, args ...any) (n int64, err error) {
+	rows, err := w.rows(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
