@@ -12,7 +12,7 @@ import (
 // An entry is a transition with what of it is stored as text: made before the
 // transaction, which all wait for.
 type entry struct {
-	workflow.Transition
+	*workflow.Transition
 	event, record string
 }
 
@@ -23,13 +23,15 @@ func (t entry) changes() bool {
 
 func encode(all []workflow.Transition) ([]entry, error) {
 	out := make([]entry, len(all))
-	for i, t := range all {
-		t.Execution.Parked = "" // derived from the work
+	for i := range all {
+		t := &all[i]
 		out[i].Transition = t
 		var err, err2 error
-		out[i].event, err = text(t.Event)
+		out[i].event, err = text(&t.Event)
 		if out[i].changes() {
-			out[i].record, err2 = text(t.Execution)
+			x := t.Execution
+			x.Parked = "" // derived from the work
+			out[i].record, err2 = text(&x)
 		}
 		if err := errors.Join(err, err2); err != nil {
 			return nil, wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
@@ -64,7 +66,7 @@ func (w *writer) append(ctx context.Context, t entry) error {
 // number. Its row says what it was at its start, or when its status changed
 // last: where it is while it runs is derived from its work.
 func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
-	x := t.Execution
+	x := &t.Execution
 	if t.N == 1 {
 		n, err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING n`,
 			x.ID, string(x.Status), x.StateMachine, nanos(x.Started), t.record)
