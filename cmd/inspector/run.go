@@ -174,6 +174,7 @@ func (a *works) assemble(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, to.close)
 	a.judges.changed = a.events.modelChanged
+	a.events.recall(ctx, a.judges.registry.Changes(), time.Now())
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
