@@ -12,7 +12,7 @@ import (
 // An entry is a transition with what of it is stored as text: made before the
 // transaction, which all wait for.
 type entry struct {
-	workflow.Transition
+	*workflow.Transition
 	event, record string
 }
 
@@ -23,13 +23,15 @@ func (t entry) changes() bool {
 
 func encode(all []workflow.Transition) ([]entry, error) {
 	out := make([]entry, len(all))
-	for i, t := range all {
-		t.Execution.Parked = "" // derived from the work
+	for i := range all {
+		t := &all[i]
 		out[i].Transition = t
 		var err, err2 error
-		out[i].event, err = text(t.Event)
+		out[i].event, err = text(&t.Event)
 		if out[i].changes() {
-			out[i].record, err2 = text(t.Execution)
+			x := t.Execution
+			x.Parked = "" // derived from the work
+			out[i].record, err2 = text(&x)
 		}
 		if err := errors.Join(err, err2); err != nil {
 			return nil, wrap(err, "journal event %d of execution %s", t.N, t.Execution.ID)
@@ -53,14 +55,10 @@ func (w *writer) append(ctx context.Context, t entry) error {
 	if err != nil {
 		return err
 	}
-	n, err := w.exec(ctx, `INSERT INTO events (execution, n, event) SELECT ?1, ?2, ?3
-		WHERE ?2 = 1 OR EXISTS (SELECT 1 FROM events WHERE execution = ?1 AND n = ?2 - 1) ON CONFLICT DO NOTHING`, execution, t.N, t.event)
-	if err == nil && n == 0 {
-		err = workflow.ErrConflict // there is one of that number, or none before it
-	}
-	if err != nil {
+	if err := w.run(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, int64(t.N), t.event); err != nil {
 		return err
 	}
+	w.remember(t.Execution.ID, journalled{execution, int64(t.N)})
 	return w.turn(ctx, execution, t)
 }
 
@@ -68,23 +66,23 @@ func (w *writer) append(ctx context.Context, t entry) error {
 // number. Its row says what it was at its start, or when its status changed
 // last: where it is while it runs is derived from its work.
 func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
-	x := t.Execution
+	x := &t.Execution
 	if t.N == 1 {
 		n, err = w.get(ctx, `INSERT INTO executions (id, status, machine, started, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING n`,
 			x.ID, string(x.Status), x.StateMachine, nanos(x.Started), t.record)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = workflow.ErrConflict
 		}
-		if err == nil {
-			w.remember(x.ID, n)
-		}
 		return n, err
 	}
-	if n, err = w.number(ctx, x.ID); err != nil || !t.changes() {
-		return n, err
+	before, err := w.journalled(ctx, x.ID)
+	if err == nil && before.events != int64(t.N)-1 {
+		err = workflow.ErrConflict
 	}
-	_, err = w.exec(ctx, `UPDATE executions SET status = ?, record = ? WHERE n = ?`, string(x.Status), t.record, n)
-	return n, err
+	if err == nil && t.changes() {
+		err = w.run(ctx, `UPDATE executions SET status = ?, record = ? WHERE n = ?`, string(x.Status), t.record, before.n)
+	}
+	return before.n, err
 }
 
 // turn ends and begins work. Where one piece follows on another its row is
@@ -92,7 +90,7 @@ func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
 func (w *writer) turn(ctx context.Context, execution int64, t entry) error {
 	end, begin := t.End, t.Begin
 	for _, command := range end[min(1, len(end)):] {
-		if _, err := w.exec(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
+		if err := w.run(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
 			return err
 		}
 	}
@@ -106,13 +104,13 @@ func (w *writer) turn(ctx context.Context, execution int64, t entry) error {
 		}
 		begin = begin[n:]
 	} else if len(end) > 0 {
-		if _, err := w.exec(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, end[0]); err != nil {
+		if err := w.run(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, end[0]); err != nil {
 			return err
 		}
 	}
 	for _, b := range begin {
 		w.last++
-		if _, err := w.exec(ctx, `INSERT INTO work (execution, command, row, machine, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		if err := w.run(ctx, `INSERT INTO work (execution, command, row, machine, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			execution, b.Command, w.last, t.Execution.StateMachine, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
 			return err
 		}
@@ -120,25 +118,26 @@ func (w *writer) turn(ctx context.Context, execution int64, t entry) error {
 	return nil
 }
 
-// number is that of the execution in the database.
-func (w *writer) number(ctx context.Context, id string) (int64, error) {
-	if n, ok := w.numbers[id]; ok {
-		return n, nil
+// journalled says which row an execution has, and how many events.
+type journalled struct{ n, events int64 }
+
+func (w *writer) journalled(ctx context.Context, id string) (j journalled, err error) {
+	if j, ok := w.known[id]; ok {
+		return j, nil
 	}
-	n, err := w.get(ctx, `SELECT n FROM executions WHERE id = ?`, id)
-	if err != nil {
-		return 0, absent(err)
+	if j.n, err = w.get(ctx, `SELECT n FROM executions WHERE id = ?`, id); err != nil {
+		return j, absent(err)
 	}
-	w.remember(id, n)
-	return n, nil
+	j.events, err = w.get(ctx, `SELECT coalesce(max(n), 0) FROM events WHERE execution = ?`, j.n)
+	return j, err
 }
 
-// mostNumbers bounds what remembering them takes.
-const mostNumbers = 4096
+// mostKnown bounds what remembering takes.
+const mostKnown = 4096
 
-func (w *writer) remember(id string, n int64) {
-	if len(w.numbers) >= mostNumbers {
-		clear(w.numbers)
+func (w *writer) remember(id string, j journalled) {
+	if len(w.known) >= mostKnown {
+		clear(w.known)
 	}
-	w.numbers[id] = n
+	w.known[id] = j
 }

@@ -19,8 +19,8 @@ type writer struct {
 	statements map[string]*sqlite3.SQLiteStmt
 	args       []driver.NamedValue // of the statement under way
 
-	last    int64            // place of the newest work
-	numbers map[string]int64 // of executions written to lately
+	last  int64                 // place of the newest work
+	known map[string]journalled // executions written to lately; none after anything was undone
 }
 
 // checkpointed is how many pages the log grows to before they are copied into
@@ -36,36 +36,40 @@ func openWriter(dsn string) (*writer, error) {
 	if _, err := conn.Exec(fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpointed), nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, numbers: map[string]int64{}}, nil
+	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, known: map[string]journalled{}}, nil
 }
 
-// transact does the requests in one transaction. A request that fails is
-// undone alone and keeps its error; an error returned here befell them all.
-// Failures are rare: only a batch that has one is done again with savepoints.
-func (w *writer) transact(ctx context.Context, batch []*request) error {
-	err := w.transaction(ctx, batch, func(ctx context.Context, r *request) error {
+// transact does the requests in one transaction, with those that more gives
+// meanwhile, up to batchLimit, and gives all. A request that fails is undone
+// alone and keeps its error; an error returned here befell them all. Failures
+// are rare: only a batch that has one is done again with savepoints.
+func (w *writer) transact(ctx context.Context, batch []*request, more func(limit int) []*request) ([]*request, error) {
+	all, err := w.transaction(ctx, batch, func(ctx context.Context, r *request) error {
 		r.err = r.do(ctx, w)
 		return r.err
-	})
-	if len(batch) > 1 && slices.ContainsFunc(batch, func(r *request) bool { return r.err != nil }) {
-		err = w.transaction(ctx, batch, w.apply)
+	}, more)
+	if len(all) > 1 && slices.ContainsFunc(all, func(r *request) bool { return r.err != nil }) {
+		all, err = w.transaction(ctx, all, w.apply, func(int) []*request { return nil })
 	}
-	return err
+	return all, err
 }
 
-func (w *writer) transaction(ctx context.Context, batch []*request, do func(context.Context, *request) error) error {
+func (w *writer) transaction(ctx context.Context, all []*request, do func(context.Context, *request) error, more func(limit int) []*request) ([]*request, error) {
 	if _, err := w.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
-		return err
+		return all, err
 	}
-	for _, r := range batch {
-		if err := do(ctx, r); err != nil {
-			return w.abandon(ctx, err)
+	for i := 0; i < len(all); i++ {
+		if err := do(ctx, all[i]); err != nil {
+			return all, w.abandon(ctx, err)
+		}
+		if i == len(all)-1 {
+			all = append(all, more(batchLimit-len(all))...)
 		}
 	}
 	if _, err := w.exec(ctx, `COMMIT`); err != nil {
-		return w.abandon(ctx, err)
+		return all, w.abandon(ctx, err)
 	}
-	return nil
+	return all, nil
 }
 
 // apply does one request; the error returned is one that took the whole
@@ -75,7 +79,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 		return err
 	}
 	if r.err = r.do(ctx, w); r.err != nil {
-		clear(w.numbers)
+		clear(w.known)
 		if _, err := w.exec(ctx, `ROLLBACK TO request`); err != nil {
 			return r.err
 		}
@@ -87,7 +91,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 // abandon leaves the connection without a transaction: SQLite may or may not
 // have rolled back itself, and says "no transaction" if it has.
 func (w *writer) abandon(ctx context.Context, cause error) error {
-	clear(w.numbers) // some may be given anew
+	clear(w.known)
 	_, _ = w.exec(ctx, `ROLLBACK`)
 	return cause
 }
@@ -140,17 +144,31 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) (int64, er
 	return result.RowsAffected()
 }
 
-// get gives the one number that the query finds, or sql.ErrNoRows.
-func (w *writer) get(ctx context.Context, query string, args ...any) (n int64, err error) {
+// run is exec where nobody asks how many rows there were: the driver then binds
+// and steps at once.
+func (w *writer) run(ctx context.Context, query string, args ...any) error {
+	rows, err := w.rows(ctx, query, args)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+func (w *writer) rows(ctx context.Context, query string, args []any) (driver.Rows, error) {
 	st, err := w.prepared(ctx, query)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	values, err := w.bound(args)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	rows, err := st.QueryContext(ctx, values)
+	return st.QueryContext(ctx, values)
+}
+
+// get gives the one number that the query finds, or sql.ErrNoRows.
+func (w *writer) get(ctx context.Context, query string, args ...any) (n int64, err error) {
+	rows, err := w.rows(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}

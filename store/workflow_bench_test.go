@@ -155,8 +155,7 @@ func rawRows(b *testing.B, s *Store, n int) float64 {
 		writers.Go(func() {
 			for left.Add(-1) >= 0 {
 				if err := s.write(b.Context(), func(ctx context.Context, w *writer) error {
-					_, err := w.exec(ctx, `INSERT INTO raw (v) VALUES (?)`, row)
-					return err
+					return w.run(ctx, `INSERT INTO raw (v) VALUES (?)`, row)
 				}); err != nil {
 					b.Error(err)
 					return

@@ -51,10 +51,11 @@ func (s *Store) take(limit int) []*request {
 	return batch
 }
 
-// commit makes the batch durable. The caller holds lead.
+// commit makes the batch durable, and what is queued while its statements are
+// done. The caller holds lead.
 func (s *Store) commit(ctx context.Context, batch []*request) {
 	if len(batch) > 0 {
-		s.fail(batch, s.writer.transact(ctx, batch))
+		s.fail(s.writer.transact(ctx, batch, s.take))
 	}
 }
 

@@ -27,6 +27,11 @@ type Options struct {
 	// the start. It must be pure, and is called from any goroutine.
 	Emit func(before asl.Status, x Execution, input json.RawMessage, at time.Time) []Begin
 
+	// Lane says which resource, as given to Handle, does the work of a task that
+	// asks for resource with input: for definitions that name it otherwise. It
+	// must be pure. nil: the resource itself.
+	Lane func(resource string, input json.RawMessage) string
+
 	// Remedy says what a person can do about a resource that nobody handles;
 	// nil says that a handler must be registered.
 	Remedy func(resource string) string
@@ -91,6 +96,9 @@ func New(journal Journal, log *slog.Logger, options Options) *Engine {
 	}
 	if options.Remedy == nil {
 		options.Remedy = func(string) string { return "register a handler, then redrive" }
+	}
+	if options.Lane == nil {
+		options.Lane = func(resource string, _ json.RawMessage) string { return resource }
 	}
 	e := &Engine{journal: journal, log: log, options: options, cache: newCache(options.Cache), lanes: map[string]*lane{}, made: time.Now(), machines: map[string]*asl.Machine{}, former: map[string]*asl.Machine{}}
 	e.lanes[LaneTimer] = newLane(e, LaneTimer, timers, nil)
@@ -250,6 +258,23 @@ func (e *Engine) Describe(ctx context.Context, id string) (Description, error) {
 		return Description{}, fmt.Errorf("describe execution %q: %w", id, err)
 	}
 	return d, nil
+}
+
+// MapRuns gives the runs of the distributed Maps of an execution, by folding
+// its journal anew.
+func (e *Engine) MapRuns(ctx context.Context, id string) ([]asl.MapRun, error) {
+	w, _, err := e.journal.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	if m, err := e.machine(ctx, w.Machine); err != nil || !m.Distributes() {
+		return nil, err
+	}
+	f, err := e.refold(ctx, id, nil)
+	if err != nil {
+		return nil, fmt.Errorf("map runs of execution %q: %w", id, err)
+	}
+	return f.x.MapRuns(), nil
 }
 
 // History gives the events of an execution as Step Functions shows them, by

@@ -170,8 +170,9 @@ func (e *Engine) work(id string, c asl.Command, now time.Time) Work {
 	case asl.Await:
 		w.Lane = LaneToken
 	default:
+		w.Lane = e.options.Lane(c.Resource, c.Input)
 		if e.lanes[w.Lane] == nil || w.Lane == LaneTimer {
-			w.Parked = fmt.Sprintf("nobody handles the resource %q: %s", c.Resource, e.options.Remedy(c.Resource))
+			w.Parked = fmt.Sprintf("nobody handles the resource %q: %s", w.Lane, e.options.Remedy(w.Lane))
 		}
 	}
 	return w

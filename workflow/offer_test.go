@@ -27,6 +27,7 @@ func TestFollowingWorkIsHeldBack(t *testing.T) {
 		must(t, e.Start(t.Context(), hash, "x", nil))
 		synctest.Wait()
 		must(t, e.Pause(t.Context(), workflow.AllMachines, "ann"))
+		synctest.Wait() // the lanes have looked
 		step := func(want int32, when string) {
 			t.Helper()
 			synctest.Wait()

@@ -24,7 +24,7 @@ type exporter struct {
 
 const (
 	tokenSuffix  = ".waitForTaskToken"
-	invokeAnswer = "arn:aws:states:::lambda:invoke" + tokenSuffix
+	invokeAnswer = lambdaInvoke + tokenSuffix
 	invokeHTTP   = "arn:aws:states:::http:invoke"
 )
 
@@ -87,8 +87,7 @@ func (e *exporter) function(resource string) string {
 	if e.region == "" || e.account == "" {
 		e.homeless = append(e.homeless, resource)
 	}
-	name := strings.Trim(unfitForName.ReplaceAllString(resource, "-"), "-")
-	return fmt.Sprintf("arn:aws:lambda:%s:%s:function:%s", e.region, e.account, name[:min(len(name), 64)])
+	return fmt.Sprintf("%s%s:%s:function:%s", bareFunction, e.region, e.account, lambdaName(resource))
 }
 
 // answered makes the task invoke the function and wait for the answer of who
@@ -113,7 +112,7 @@ func (e *exporter) answered(name string, s *orderedObject, function string) {
 
 // service notes what an AWS resource relies on; a connection gets its ARN.
 func (e *exporter) service(name, resource string, s *orderedObject) {
-	if strings.HasPrefix(resource, "arn:aws:lambda:") {
+	if strings.HasPrefix(resource, bareFunction) {
 		e.needs = append(e.needs, "Lambda function "+resource)
 		e.actions = append(e.actions, "lambda:InvokeFunction")
 		return

@@ -88,8 +88,10 @@ func (j *judges) change(ctx context.Context, c model.Change) (model.Change, erro
 		return c, errors.Join(err, j.drop(g))
 	}
 	j.note(ref, nil)
-	if j.changed != nil {
-		j.changed(ctx, c)
+	for _, c := range all {
+		if j.changed != nil {
+			j.changed(ctx, c)
+		}
 	}
 	return c, j.swap(all, seats, g)
 }

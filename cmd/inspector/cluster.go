@@ -72,9 +72,9 @@ func checkCluster(ctx context.Context, c Config) (string, error) {
 // registrars are all that do the work of tasks.
 func (a *works) registrars() []registrar {
 	if a.worker == nil {
-		return []registrar{a.engine}
+		return []registrar{a.functions.of(a.engine)}
 	}
-	return []registrar{a.engine, a.worker}
+	return []registrar{a.functions.of(a.engine), a.worker}
 }
 
 // work does what the cluster asks of this device, until ctx ends.

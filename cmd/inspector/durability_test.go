@@ -200,6 +200,11 @@ func (w *witness) run(t *testing.T, l *life, outside string, killed bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rules := filepath.Join(outside, "rules")
+	err = errors.Join(os.MkdirAll(rules, 0o700), os.WriteFile(filepath.Join(rules, "all.yaml"), fmt.Appendf(nil, tellAll, filepath.Join(outside, "told")), 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, os.Args[0])
@@ -229,7 +234,7 @@ func (w *witness) cut(t *testing.T, data string, l life, mend func()) {
 	events := journalOf(t, data)
 	acknowledged := len(first["accepted"]) // which begins its execution
 	for _, point := range first["point"] {
-		if strings.HasPrefix(point, "after journalling ") {
+		if strings.HasPrefix(point, "after journalling ") && !strings.HasSuffix(point, " delivery") {
 			acknowledged++
 		}
 	}
@@ -271,6 +276,7 @@ func (w *witness) check(t *testing.T, l life, data, outside string, all map[stri
 	if err != nil || x.Status != asl.StatusSucceeded || !b.Closed || l.Verdict == inspector.Fail && (b.Disposition == nil || !b.Quarantined) {
 		t.Errorf("%s: ended %s, %v: %+v", l.Cut, x.Status, err, b)
 	}
+	checkTold(t, l.Cut, filepath.Join(outside, "told"), b.ID)
 	begun := map[string]int{}
 	for _, key := range all["begun"] {
 		begun[key]++

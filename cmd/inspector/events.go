@@ -163,6 +163,16 @@ func (e *events) judged(i inspector.Inspection, _ inspector.Pixels) {
 	e.bus.show(text)
 }
 
+// recall tells again of changes of the last day: those told already begin
+// nothing, and one before which the power failed is not lost.
+func (e *events) recall(ctx context.Context, changes []model.Change, now time.Time) {
+	for _, c := range changes {
+		if now.Sub(c.At) < leastKept {
+			e.modelChanged(ctx, c)
+		}
+	}
+}
+
 // modelChanged tells of a change that is durable.
 func (e *events) modelChanged(ctx context.Context, c model.Change) {
 	d := modelDetailOf(c)

@@ -22,6 +22,10 @@ import (
 	"inspector/workflow/asl"
 )
 
+// tellAll is the rule of every life: all events go to a folder outside of the
+// disk that is cut off.
+const tellAll = "pattern: {source: [inspector, aws.states]}\ntargets: {world: {folder: %q}}\n"
+
 // lifeOf is the environment of a process that takes one board through the
 // shipped workflow with the appliance's own tasks, and ends by accident: its
 // value is a JSON life.
@@ -132,6 +136,9 @@ func (j cutJournal) Append(ctx context.Context, all ...workflow.Transition) erro
 
 // words names a transition the same in every life.
 func (a *accident) words(t workflow.Transition) string {
+	if t.Execution.Type == workflow.Express {
+		return string(t.Event.Kind) + " delivery"
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, w := range t.Begin {
@@ -172,7 +179,17 @@ func (a *accident) board(ctx context.Context) error {
 	}
 	defer disk.Close()
 	log := slog.New(slog.DiscardHandler)
-	engine := workflow.New(cutJournal{disk, a}, log, workflow.Options{})
+	c := defaults()
+	c.Upstream.Bucket, c.Upstream.Prefix, c.Upstream.QueueURL = "boards", "b", "results"
+	c.Events.Rules, c.Events.Functions = filepath.Join(filepath.Dir(a.Diary), "rules"), ""
+	told, err := newEvents(c, log)
+	if err != nil {
+		return err
+	}
+	engine := workflow.New(cutJournal{disk, a}, log, workflow.Options{Emit: told.emit})
+	if err := told.deploy(ctx, engine); err != nil {
+		return err
+	}
 	machine, err := engine.Deploy(ctx, workflow.Inspection)
 	if err != nil {
 		return err
@@ -184,22 +201,37 @@ func (a *accident) board(ctx context.Context) error {
 	client := notify.NewClient(notify.Config{URL: a.Broker, ClientID: "life"}, log)
 	(&tasks{store: disk, mqtt: client, upstream: up}).register(cutHandlers{engine, a})
 
+	to := &sinks{config: c, mqtt: client, keeper: up, engine: engine}
+	if err := told.handle(to); err != nil {
+		return err
+	}
+	defer to.close()
+
 	running, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer stop()
 	parts.Go(func() { _ = client.Run(running) })
 	<-client.Tried()
-	id, err := a.accept(ctx, disk, engine, machine)
+	id, err := a.accept(ctx, disk, func(i inspector.Inspection) ([]workflow.Transition, error) {
+		all, err := begin(engine, machine, c, notify.Topics{Result: "b/result", Alert: "b/alert"}, i)
+		if err == nil {
+			a.words(all[0])
+		}
+		return append(all, told.prepare(i)...), err
+	})
 	if err != nil {
 		return err
 	}
 	parts.Go(func() { _ = engine.Run(running) })
-	return a.untilEnded(ctx, engine, id)
+	if err := a.untilEnded(ctx, engine, id); err != nil {
+		return err
+	}
+	return untilTold(ctx, disk)
 }
 
 // accept gives the board that an earlier life accepted, or a new one.
-func (a *accident) accept(ctx context.Context, disk *store.Store, engine *workflow.Engine, machine string) (string, error) {
+func (a *accident) accept(ctx context.Context, disk *store.Store, begin func(inspector.Inspection) ([]workflow.Transition, error)) (string, error) {
 	known, err := disk.Inspections(ctx, store.Filter{})
 	if err != nil {
 		return "", err
@@ -207,17 +239,9 @@ func (a *accident) accept(ctx context.Context, disk *store.Store, engine *workfl
 	if len(known) > 0 {
 		return known[0].ID, nil
 	}
-	c := defaults()
-	c.Upstream.Bucket, c.Upstream.Prefix, c.Upstream.QueueURL = "boards", "b", "results"
 	i := inspector.Inspection{ID: disk.NextID().String(), Seq: 1, At: time.Now().UTC(), Recipe: "main", Model: "m/1@00", Verdict: a.Verdict, Reason: "test", Width: 640, Height: 640}
 	a.at("before accepting")
-	i, err = disk.Accept(ctx, i, []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: []byte(picture)}}, func(i inspector.Inspection) ([]workflow.Transition, error) {
-		all, err := begin(engine, machine, c, notify.Topics{Result: "b/result", Alert: "b/alert"}, i)
-		if err == nil {
-			a.words(all[0])
-		}
-		return all, err
-	})
+	i, err = disk.Accept(ctx, i, []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: []byte(picture)}}, begin)
 	if err != nil {
 		if a.struck { // the disk is full
 			select {}
@@ -227,6 +251,20 @@ func (a *accident) accept(ctx context.Context, disk *store.Store, engine *workfl
 	a.note("accepted", i.ID)
 	a.at("after accepting")
 	return i.ID, nil
+}
+
+// untilTold waits for the deliveries of events.
+func untilTold(ctx context.Context, disk *store.Store) error {
+	for {
+		open, _, err := disk.Executions(ctx, store.ExecutionFilter{Status: string(asl.StatusRunning)})
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		if open[0].Parked != "" {
+			return fmt.Errorf("delivery %s is parked: %s", open[0].ID, open[0].Parked)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 const picture = "the pixels of the board"

@@ -14,6 +14,7 @@ import (
 	"inspector/camera"
 	"inspector/model"
 	"inspector/notify/rule"
+	"inspector/store"
 	"inspector/web"
 )
 
@@ -62,5 +63,38 @@ func TestOwnEventsAreAsDocumented(t *testing.T) {
 		if schema.Validate(v) == nil {
 			t.Errorf("the schema takes any detail of %s", name)
 		}
+	}
+}
+
+// A change before which the power failed is told at the next start; one that
+// was told is not told twice, and what is old is no news.
+func TestModelChangesAreRecalled(t *testing.T) {
+	f := newEventful(t)
+	f.write("rules/models.yaml", "pattern: '{\"detail-type\": [\"Model Changed\"]}'\ntargets: {tell: {mqtt: {topic: told/model}, input_path: $.detail.to}}\n")
+	f.start()
+	now := time.Now()
+	c := func(to string, age time.Duration) model.Change {
+		return model.Change{At: now.Add(-age), By: "Ana", Model: "pcb", Alias: model.Production, From: "1.0.0", To: to}
+	}
+	f.events.modelChanged(t.Context(), c("1.1.0", time.Hour))
+	if told := within(t, f.heard); told != `told/model "1.1.0"` {
+		t.Fatalf("told %s", told)
+	}
+	written, err := json.Marshal([]model.Change{c("0.9.0", 25*time.Hour), c("1.1.0", time.Hour), c("1.2.0", time.Minute)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []model.Change // as the registry's file gives them
+	if err := json.Unmarshal(written, &read); err != nil {
+		t.Fatal(err)
+	}
+	f.events.recall(t.Context(), read, now)
+	f.events.recall(t.Context(), read, now)
+	if told := within(t, f.heard); told != `told/model "1.2.0"` {
+		t.Errorf("told %s", told)
+	}
+	all, _, err := f.disk.Executions(t.Context(), store.ExecutionFilter{Machine: "rule/models/tell"})
+	if err != nil || len(all) != 2 {
+		t.Errorf("%d deliveries (%v), want 2", len(all), err)
 	}
 }

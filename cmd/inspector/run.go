@@ -49,7 +49,7 @@ func logger(c LogConfig, w io.Writer) *slog.Logger {
 // run is the whole appliance. It returns when ctx has ended and everything it
 // started has, or with the reason why it cannot go on.
 func run(ctx context.Context, c Config, stdout io.Writer, log *slog.Logger) (err error) {
-	a := works{config: c, log: log, started: time.Now()}
+	a := works{config: c, log: log, started: time.Now(), functions: functions{}}
 	defer func() { err = errors.Join(err, a.close()) }()
 	classify.SetThreads(1) // the model has the other cores
 	if err := background(); err != nil {
@@ -70,25 +70,26 @@ type works struct {
 	started time.Time
 	closers []func() error // of what is open, in the order of opening
 
-	judges  *judges
-	disk    *store.Store
-	up      keeper
-	outside *outside
-	topics  notify.Topics
-	camera  *camera.Camera
-	engine  *workflow.Engine
-	machine string           // hash of the shipped definition
-	cluster *temporal.Client // nil: the engine drives executions to their end
-	worker  *temporal.Worker // for the cluster
-	handed  string           // machine that hands over to the cluster
-	broker  *notify.Broker   // nil: another program's
-	client  *notify.Client
-	events  *events
-	beside  *shadow
-	page    *web.Server
-	url     string // of the page
-	line    *line
-	watch   *watchman
+	judges    *judges
+	disk      *store.Store
+	up        keeper
+	outside   *outside
+	topics    notify.Topics
+	camera    *camera.Camera
+	engine    *workflow.Engine
+	functions functions        // what a definition written for AWS finds here
+	machine   string           // hash of the shipped definition
+	cluster   *temporal.Client // nil: the engine drives executions to their end
+	worker    *temporal.Worker // for the cluster
+	handed    string           // machine that hands over to the cluster
+	broker    *notify.Broker   // nil: another program's
+	client    *notify.Client
+	events    *events
+	beside    *shadow
+	page      *web.Server
+	url       string // of the page
+	line      *line
+	watch     *watchman
 }
 
 func (a *works) close() (err error) {
@@ -116,7 +117,7 @@ func (a *works) open(ctx context.Context) (err error) {
 	if err := a.judges.settle(); err != nil {
 		return err
 	}
-	if a.engine, a.events, err = openEngine(ctx, a.config, a.disk, a.log); err != nil {
+	if a.engine, a.events, err = openEngine(ctx, a.config, a.disk, a.functions, a.log); err != nil {
 		return err
 	}
 	a.machine, err = a.engine.Ship(ctx, workflow.InspectionMachine, workflow.Inspection)
@@ -174,6 +175,7 @@ func (a *works) assemble(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, to.close)
 	a.judges.changed = a.events.modelChanged
+	a.events.recall(ctx, a.judges.registry.Changes(), time.Now())
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {

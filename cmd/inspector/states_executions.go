@@ -44,6 +44,7 @@ type describedExecution struct {
 	RedriveStatus string          `json:"redriveStatus"` // REDRIVABLE, NOT_REDRIVABLE
 	Input         json.RawMessage `json:"input,omitempty"`
 	Work          []waiting       `json:"work"`
+	MapRuns       []asl.MapRun    `json:"mapRuns,omitempty"`
 }
 
 // waiting is work that is not done yet.
@@ -61,6 +62,9 @@ func (a *statesAPI) describe(ctx context.Context, r executionRef) (any, error) {
 		return nil, err
 	}
 	out := describedExecution{Execution: execution(d.Execution), RedriveStatus: "NOT_REDRIVABLE", Input: d.Input, Work: []waiting{}}
+	if out.MapRuns, err = a.engine.MapRuns(ctx, r.Name); err != nil {
+		return nil, err
+	}
 	if d.Parked != "" || redrivable(d.Status) {
 		out.RedriveStatus = "REDRIVABLE"
 	}

@@ -59,6 +59,8 @@ func runs(spec local.Spec) workflow.Handler {
 func remedy(resource string) string {
 	name, ok := strings.CutPrefix(resource, commandPrefix)
 	switch {
+	case resource == lambdaInvoke:
+		return "it must give a FunctionName: stop the execution and correct its definition"
 	case ok && recipeName.MatchString(name):
 		return fmt.Sprintf("write %s.yaml into the folder that the configuration's key commands names, restart, then redrive", name)
 	case ok:

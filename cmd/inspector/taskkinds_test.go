@@ -45,8 +45,9 @@ func execute(t *testing.T, c Config, definition, input string) workflow.Descript
 		t.Fatal(err)
 	}
 	defer o.http.Close()
-	e := workflow.New(disk, slog.New(slog.DiscardHandler), workflow.Options{Remedy: remedy})
-	o.register(e)
+	named := functions{}
+	e := workflow.New(disk, slog.New(slog.DiscardHandler), workflow.Options{Remedy: remedy, Lane: named.lane})
+	o.register(named.of(e))
 	hash, err := e.Deploy(t.Context(), []byte(definition))
 	if err != nil {
 		t.Fatal(err)

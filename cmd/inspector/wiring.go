@@ -100,12 +100,12 @@ func cameraConfig(c Config, s *simulation) camera.Config {
 }
 
 // openEngine makes the engine, at rest, and what turns events into deliveries.
-func openEngine(ctx context.Context, c Config, disk *store.Store, log *slog.Logger) (*workflow.Engine, *events, error) {
+func openEngine(ctx context.Context, c Config, disk *store.Store, named functions, log *slog.Logger) (*workflow.Engine, *events, error) {
 	told, err := newEvents(c, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Emit: told.emit, Account: c.Station.Device})
+	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Lane: named.lane, Emit: told.emit, Account: c.Station.Device})
 	return e, told, told.deploy(ctx, e)
 }
 

@@ -122,6 +122,9 @@ func printExecution(stdout io.Writer, x describedExecution) {
 	line("output", string(x.Output))
 	line("error", x.Error)
 	line("cause", x.Cause)
+	for _, r := range x.MapRuns {
+		line("map run", fmt.Sprintf("%s %s: %d items, %d pending, %d running, %d succeeded, %d failed", r.Label, r.Status, r.Total, r.Pending, r.Running, r.Succeeded, r.Failed))
+	}
 	for _, at := range x.Work {
 		line("waits", strings.TrimSpace(fmt.Sprintf("%s for %s since %s %s", at.State, at.Resource, stamp(at.Since), at.Parked)))
 	}

@@ -295,7 +295,9 @@ func (x *Execution) close(act *activity) {
 	}
 	act.branches = nil
 	if r := act.run; r != nil {
-		r.ended = true
+		if !r.ended {
+			x.endRun(r, StatusAborted)
+		}
 		for _, i := range sortedKeys(r.running) {
 			x.shut(r.running[i])
 		}

@@ -156,8 +156,7 @@ func (x *Execution) evaluated(act *activity, s setting, input any) (any, error) 
 	if s.path == nil {
 		return s.value.eval(x.scope(act, input))
 	}
-	v, err := s.path.eval(x.scope(act, input))
-	return v, inField(afterLast(s.field, '/'), input, err)
+	return filtered(s.path, x.scope(act, input))
 }
 
 // unfit says that a setting has a wrong value: form is what it must be.

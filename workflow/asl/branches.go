@@ -81,8 +81,8 @@ func (x *Execution) items(act *activity, input any) ([]any, error) {
 	}
 	if p := act.state.items; p != nil {
 		var err error
-		if v, err = p.eval(x.scope(act, input)); err != nil {
-			return nil, inField("ItemsPath", input, err)
+		if v, err = filtered(p, x.scope(act, input)); err != nil {
+			return nil, err
 		}
 	}
 	list, ok := v.([]any)

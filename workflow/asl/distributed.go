@@ -80,7 +80,7 @@ func (x *Execution) mapRun(act *activity, atOnce int64, limit tolerance, input a
 	}
 	x.runs++
 	r.id = uuid([32]byte(x.mac("mapRun", uint64(x.runs))))
-	r.counts = MapRun{ID: r.id, State: act.state.name, Label: d.label, Started: r.started}
+	r.counts = MapRun{ID: r.id, State: act.state.name, Label: d.label, Status: StatusRunning, Started: r.started}
 	act.run, act.ran, act.argument = r, true, input
 	x.emit(act.frame, HistoryEvent{Type: "MapRunStarted", MapRun: x.mapRunArn(r)})
 	return r
@@ -255,7 +255,7 @@ func (x *Execution) finish(r *mapRun) error {
 }
 
 func (x *Execution) succeedRun(r *mapRun, result any) {
-	r.ended = true
+	x.endRun(r, StatusSucceeded)
 	x.close(r.act)
 	x.emit(r.act.frame, HistoryEvent{Type: "MapRunSucceeded"})
 	x.emit(r.act.frame, HistoryEvent{Type: "MapStateSucceeded"})
@@ -267,7 +267,7 @@ func (x *Execution) failRun(r *mapRun, err error) {
 	if r.ended {
 		return
 	}
-	r.ended = true
+	x.endRun(r, StatusFailed)
 	e := x.explained(r.act, err)
 	x.close(r.act)
 	x.emit(r.act.frame, HistoryEvent{Type: "MapRunFailed", Error: e.name, Cause: e.cause})

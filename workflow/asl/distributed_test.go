@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -281,7 +280,7 @@ func TestMapRunsTellsProgress(t *testing.T) {
 	m := parse(t, fmt.Sprintf(toDistribute, `"MaxConcurrency":2,"ToleratedFailureCount":9,"ItemBatcher":{"MaxItemsPerBatch":2},`, task))
 	d := newDriver(t, m, nil)
 	d.tell(Event{Kind: Started, Name: "x", Seed: "s", Input: json.RawMessage(`[1,2,3,4,5,6,7]`)})
-	want := MapRun{State: "M", Label: "M", Started: d.now, Total: 7, Pending: 3, Running: 4}
+	want := MapRun{State: "M", Label: "M", Status: StatusRunning, Started: d.now, Total: 7, Pending: 3, Running: 4}
 	check := func() {
 		t.Helper()
 		for range 2 { // asking changes nothing
@@ -306,8 +305,10 @@ func TestMapRunsTellsProgress(t *testing.T) {
 		t.Errorf("states %v", states)
 	}
 	d.tell(Event{Kind: Stopped})
-	if len(d.x.MapRuns()) != 0 || len(d.x.Open()) != 0 {
-		t.Errorf("after the end: %+v, open %+v", d.x.MapRuns(), d.x.Open())
+	want.Status, want.Stopped = StatusAborted, d.now
+	check()
+	if len(d.x.Open()) != 0 {
+		t.Errorf("after the end: open %+v", d.x.Open())
 	}
 }
 
@@ -337,61 +338,5 @@ func TestResultsThatDoNotFit(t *testing.T) {
 	d.run(items, 10)
 	if d.x.Status() != StatusSucceeded || len(files) != 2 {
 		t.Errorf("%s %s, %d files", d.x.Status(), d.x.Error(), len(files))
-	}
-}
-
-// BenchmarkDistributedMap prints what one item costs when there are few and
-// when there are many: it must be the same.
-func BenchmarkDistributedMap(b *testing.B) {
-	m := parse(b, fmt.Sprintf(toDistribute, `"MaxConcurrency":100,"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key":"k"},"ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW"}},`+
-		`"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket":"b","Prefix":"p"}},`, task))
-	perItem := func(n int) float64 {
-		var text strings.Builder
-		text.WriteString("id,name\n")
-		for i := range n {
-			text.WriteString(strconv.Itoa(i) + ",board\n")
-		}
-		body, _ := json.Marshal(map[string]string{"Body": text.String()})
-		var best time.Duration
-		for range 3 {
-			start := time.Now()
-			distribute(b, m, body)
-			if took := time.Since(start); best == 0 || took < best {
-				best = took
-			}
-		}
-		return float64(best.Nanoseconds()) / float64(n)
-	}
-	for range b.N {
-		few, many := perItem(1_000), perItem(100_000)
-		b.ReportMetric(few, "ns/item-of-1000")
-		b.ReportMetric(many, "ns/item-of-100000")
-		b.ReportMetric(many/few, "ratio")
-	}
-}
-
-// distribute answers every command in the order of asking.
-func distribute(t testing.TB, m *Machine, body json.RawMessage) {
-	var x Execution
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	_, queue, err := m.Advance(&x, Event{Kind: Started, At: at, Name: "x", Seed: "s", Input: json.RawMessage(`{}`)})
-	for len(queue) > 0 && err == nil {
-		c := queue[0]
-		queue = queue[1:]
-		e := Event{Kind: Succeeded, At: at, Command: c.ID, Output: json.RawMessage(`{"ok":true}`)}
-		switch {
-		case c.Kind == SetTimer:
-			e = Event{Kind: Fired, At: at, Command: c.ID}
-		case c.Kind == Cancel:
-			continue
-		case strings.HasSuffix(c.Resource, "getObject"):
-			e.Output = body
-		}
-		var more []Command
-		_, more, err = m.Advance(&x, e)
-		queue = append(queue, more...)
-	}
-	if err != nil || x.Status() != StatusSucceeded {
-		t.Fatalf("%v: %s %s %s", err, x.Status(), x.Error(), x.Cause())
 	}
 }

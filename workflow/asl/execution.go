@@ -25,7 +25,8 @@ type Execution struct {
 	failure    stateError
 	started    time.Time
 	runs       int64 // map runs begun
-	paused     bool  // a timer goes on with the queue
+	ended      []MapRun
+	paused     bool // a timer goes on with the queue
 	root       *frame
 	open       map[int64]*pending
 	commands   int64 // the last ID given

@@ -75,6 +75,8 @@ func FuzzAdvance(f *testing.F) {
 		`{"StartAt":"M","States":{"M":{"Type":"Map","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["States.ALL"]}]}}},"End":true}}}`,
 		`{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Variable":"$.a","IsPresent":true,"Next":"W"}],"Default":"F"},"W":{"Type":"Wait","SecondsPath":"$.a","End":true},"F":{"Type":"Fail","CausePath":"$.b"}}}`,
 		jsonataMachine(`{"Type":"Map","Items":"{% $states.input.items %}","ItemSelector":{"i":"{% $states.context.Map.Item.Value %}"},"Assign":{"r":"{% $states.result %}"},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","TimeoutSeconds":"{% $states.input.i %}","Output":"{% $states.result %}","End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Output":"{% $states.errorOutput %}","Next":"C"}]},"C":{"Type":"Succeed"}}},"Next":"Z"}`),
+		strings.Replace(strings.Replace(toDistribute, "%s", `"ItemReader":{"Resource":"s3:listObjectsV2","ReaderConfig":{"InputType":"JSON","Transformation":"LOAD_AND_FLATTEN"}},"ItemBatcher":{"MaxItemsPerBatch":2},"ToleratedFailurePercentage":50,"Retry":[{"ErrorEquals":["States.ALL"]}],`, 1), "%s", task, 1),
+		strings.Replace(strings.Replace(toDistribute, "%s", `"ItemsPath":"$.items","MaxConcurrency":1,"ToleratedFailureCount":1,"ResultWriter":{"Resource":"s3:putObject","Parameters":{"Bucket":"b"}},"Catch":[{"ErrorEquals":["States.ALL"],"Next":"M"}],`, 1), "%s", task, 1),
 		jsonataMachine(`{"Type":"Choice","Choices":[{"Condition":"{% $states.input.a > 0 %}","Assign":{"x":1},"Next":"Z"}],"Default":"Z"}`),
 	} {
 		f.Add([]byte(seed), []byte(`{"a":1,"items":[1,2]}`), []byte{0, 1, 2, 3, 4, 5})

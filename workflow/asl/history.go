@@ -158,8 +158,14 @@ func (x *Execution) emit(f *frame, h HistoryEvent) {
 	x.history++
 	h.ID, h.PreviousID, h.At = x.history, f.last, x.current.At
 	f.last = x.history
+	if x.events == nil {
+		x.events = make([]HistoryEvent, 0, usualEvents)
+	}
 	x.events = append(x.events, h)
 }
+
+// usualEvents is how many one task after another makes; events are large to copy.
+const usualEvents = 6
 
 // taskEvent is TaskScheduled, or LambdaFunctionScheduled for a bare function,
 // and so on.

@@ -43,6 +43,21 @@ func (m *Machine) Resources() []string {
 	return slices.Compact(out)
 }
 
+// Distributes reports whether a Map of the machine may run its items as
+// executions of their own: only then has an execution of it MapRuns.
+func (m *Machine) Distributes() bool {
+	var visit func(b *block) bool
+	visit = func(b *block) bool {
+		for _, s := range b.states {
+			if s.distributed != nil || slices.ContainsFunc(s.branches, visit) {
+				return true
+			}
+		}
+		return false
+	}
+	return visit(m.top)
+}
+
 // Parse checks a definition of the States Language and compiles it. The error
 // is a Faults with every fault at once, each with its place. The bytes are not
 // kept.

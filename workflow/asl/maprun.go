@@ -1,16 +1,19 @@
 package asl
 
 import (
+	"slices"
 	"time"
 )
 
-// A MapRun is the progress of one attempt at a distributed Map. It counts
-// items, not batches.
+// A MapRun is the progress of one attempt at a distributed Map, or how it
+// ended. It counts items, not batches.
 type MapRun struct {
 	ID        string    `json:"id"`    // the same however often the execution is rebuilt
 	State     string    `json:"state"` // name of the Map
 	Label     string    `json:"label"`
-	Started   time.Time `json:"started"`
+	Status    Status    `json:"status"`
+	Started   time.Time `json:"startDate"`
+	Stopped   time.Time `json:"stopDate,omitzero"`
 	Reading   bool      `json:"reading,omitempty"` // the items are not known yet
 	Writing   bool      `json:"writing,omitempty"` // the results are being written
 	Total     int       `json:"total"`
@@ -20,18 +23,21 @@ type MapRun struct {
 	Failed    int       `json:"failed"`
 }
 
-// MapRuns gives the distributed Maps that are under way, outer before inner.
+// maxEnded bounds the ended runs that an execution remembers.
+const maxEnded = 100
+
+// MapRuns gives the runs of distributed Maps: those that ended last, in the
+// order in which they ended, then those that are under way, outer before inner.
 // It changes nothing.
-func (x *Execution) MapRuns() (out []MapRun) {
+func (x *Execution) MapRuns() []MapRun {
+	out := slices.Clone(x.ended)
 	var visit func(f *frame)
 	visit = func(f *frame) {
 		if f == nil || f.dead || f.act == nil {
 			return
 		}
 		if r := f.act.run; r != nil && !r.ended {
-			c := r.counts
-			c.Pending = c.Total - c.Running - c.Succeeded - c.Failed
-			out = append(out, c)
+			out = append(out, r.now())
 			for _, i := range sortedKeys(r.running) {
 				visit(r.running[i])
 			}
@@ -44,6 +50,24 @@ func (x *Execution) MapRuns() (out []MapRun) {
 		visit(x.root)
 	}
 	return out
+}
+
+// now is the run as it is.
+func (r *mapRun) now() MapRun {
+	c := r.counts
+	c.Pending = c.Total - c.Running - c.Succeeded - c.Failed
+	return c
+}
+
+// endRun remembers how a run ended.
+func (x *Execution) endRun(r *mapRun, status Status) {
+	r.ended = true
+	c := r.now()
+	c.Status, c.Stopped, c.Reading, c.Writing = status, x.current.At, false, false
+	x.ended = append(x.ended, c)
+	if len(x.ended) > maxEnded {
+		x.ended = slices.Delete(x.ended, 0, 1)
+	}
 }
 
 // mapRunArn and the names of a child have the form of AWS.

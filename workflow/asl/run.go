@@ -49,7 +49,8 @@ func (x *Execution) effective(act *activity) (any, error) {
 	return filtered(s.inputPath, x.scope(act, act.input))
 }
 
-// filtered is what InputPath or OutputPath leaves.
+// filtered is what InputPath, OutputPath or another field that is a path
+// selects.
 func filtered(p *path, s *scope) (any, error) {
 	v, err := p.eval(s)
 	var missing errNotFound

@@ -89,9 +89,9 @@ func (x *Execution) count(act *activity, d delay, input any) (int64, error) {
 	case d.path == nil:
 		return d.seconds, nil
 	}
-	v, err := d.path.eval(x.scope(act, input))
+	v, err := filtered(d.path, x.scope(act, input))
 	if err != nil {
-		return 0, inField(d.field, input, err)
+		return 0, err
 	}
 	if n, ok := v.(json.Number); ok {
 		if i, ok := toInt(n); ok {

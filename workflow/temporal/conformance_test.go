@@ -23,7 +23,7 @@ import (
 // level 1 is status, error name and output, level 2 the text of the cause,
 // level 3 the history.
 func TestConformance(t *testing.T) {
-	for _, name := range []string{"cases.json", "cases_task.json"} {
+	for _, name := range []string{"cases.json", "cases_task.json", "cases_itemreader.json"} {
 		t.Run(name, func(t *testing.T) {
 			var cases []asltest.Case
 			asltest.Corpus(t, filepath.Join("..", ".."), filepath.Join("asl-localstack", name), &cases)

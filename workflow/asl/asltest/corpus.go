@@ -45,6 +45,7 @@ type Case struct {
 	Wildcards  []string          `json:"output_wildcards"`
 	Handlers   map[string]string `json:"task_handlers"`
 	Resources  []string          `json:"task_resources"`
+	Objects    []Object          `json:"s3_objects"`
 	History    []HistoryEvent
 }
 

@@ -37,7 +37,7 @@ func (c Case) Answerable() bool { return c.Functions() || len(c.History) > 0 }
 // definition without .waitForTaskToken. token is that of a task that ends
 // later, or empty.
 func (s *Service) Answer(state, resource, token string, input json.RawMessage) Answer {
-	if strings.HasPrefix(resource, "arn:aws:lambda:") {
+	if strings.HasPrefix(resource, "arn:aws:lambda:") || s.recorded.reads(resource) {
 		return s.recorded.Answer(resource, input)
 	}
 	i := slices.IndexFunc(s.tasks, func(t *recordedTask) bool { return t.state == state })
