@@ -111,7 +111,7 @@ func (r report) print(w io.Writer) {
 		fmt.Fprintln(w, "conformance: nothing was measured: INSPECTOR_CORPORA must name the folder of the corpora; unset, it is ../shared/corpora")
 		return
 	}
-	const form = "%-44s  %-26s  %7s  %7s  %6s  %6s\n"
+	const form = "%-48s  %-25s  %7s  %7s  %6s  %6s\n"
 	fmt.Fprintf(w, form, "corpus", "level", "passed", "total", "%", "floor")
 	for _, row := range r.rows {
 		fmt.Fprintf(w, form, row[0], row[1], row[2], row[3], row[4], row[5])
