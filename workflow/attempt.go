@@ -20,7 +20,7 @@ func (l *lane) do(ctx, task context.Context, w Work, probe bool) {
 		l.doChore(task, w)
 		return
 	}
-	c, err := e.command(ctx, w)
+	c, err := e.command(ctx, w.Execution, w.Command)
 	if err != nil {
 		l.unstarted(ctx, task, w, err)
 		return
@@ -62,9 +62,12 @@ func (l *lane) unstarted(ctx, task context.Context, w Work, err error) {
 	}
 }
 
-// command is what the execution asks for by the work.
-func (e *Engine) command(ctx context.Context, w Work) (asl.Command, error) {
-	f := e.cache.take(w.Execution)
+// errNotAsked says that an execution does not, or no longer, ask for a command.
+var errNotAsked = errors.New("its journal does not fit it")
+
+// command is what the execution asks for by the number.
+func (e *Engine) command(ctx context.Context, id string, number int64) (asl.Command, error) {
+	f := e.cache.take(id)
 	defer e.cache.put(f)
 	if err := e.load(ctx, f); err != nil {
 		if errors.Is(err, ErrNotFound) {
@@ -72,9 +75,9 @@ func (e *Engine) command(ctx context.Context, w Work) (asl.Command, error) {
 		}
 		return asl.Command{}, err
 	}
-	c, ok := f.x.Command(w.Command)
+	c, ok := f.x.Command(number)
 	if !ok {
-		return c, unfitError{fmt.Errorf("execution %q does not ask for command %d: its journal does not fit it", w.Execution, w.Command)}
+		return c, unfitError{fmt.Errorf("execution %q does not ask for command %d: %w", id, number, errNotAsked)}
 	}
 	return c, nil
 }
