@@ -25,6 +25,10 @@ type Options struct {
 	// the start. It must be pure, and is called from any goroutine.
 	Emit func(before asl.Status, x Execution, input json.RawMessage, at time.Time) []Begin
 
+	// Reserved, if given, says which names of executions only Prepare may give:
+	// an order that took one would stand in the way of what it is for.
+	Reserved func(name string) bool
+
 	// Remedy says what a person can do about a resource that nobody handles;
 	// nil says that a handler must be registered.
 	Remedy func(resource string) string
