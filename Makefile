@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model bench-workflow matprofile soak fuzz temporal train picture conformance env clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model bench-workflow matprofile soak fuzz temporal train picture graphs conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,9 @@ train: build ## draw boards and train the built-in model anew (40 minutes of two
 
 picture: build ## the README's picture of the page
 	INSPECTOR_PICTURE=$(CURDIR)/docs/page.png go test -ldflags "-X inspector/cmd/inspector.revision=$$(git describe --tags --always 2>/dev/null || echo unknown)" -run PageShows ./cmd/inspector
+
+graphs: ## the pictures of docs/workflow.md
+	INSPECTOR_GRAPHS=write go test -count 1 -run WorkflowPictures ./cmd/inspector
 
 conformance: ## one table of what was recorded elsewhere and is the same here (INSPECTOR_CORPORA); FULL=1: big networks, with PyTorch
 	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)

@@ -13,6 +13,9 @@ import (
 // or has succeeded.
 var ErrNotParked = errors.New("nothing of the execution is parked, and it did not fail")
 
+// ErrUnhandled is given by Redrive if nobody handles what is parked.
+var ErrUnhandled = errors.New("nobody handles the resource")
+
 // Redrive lets an execution go on. What of it is parked is tried again, with
 // the same keys; one that failed, timed out or was stopped goes on at the state
 // where it ended, on the definition it began with.
@@ -27,7 +30,7 @@ func (e *Engine) Redrive(ctx context.Context, id string) error {
 	}
 	for _, w := range work {
 		if e.lanes[w.Lane] == nil && w.Lane != LaneToken {
-			return fmt.Errorf("redrive execution %q: nobody handles %q: register a handler for it first", id, w.Lane)
+			return fmt.Errorf("redrive execution %q: %w %q: %s", id, ErrUnhandled, w.Lane, e.options.Remedy(w.Lane))
 		}
 		if err := e.journal.Park(ctx, id, w.Command, ""); err != nil && !errors.Is(err, ErrNotFound) {
 			return fmt.Errorf("redrive execution %q: %w", id, err)

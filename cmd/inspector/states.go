@@ -108,7 +108,7 @@ func coded(err error) error {
 		code = "InvalidToken"
 	case errors.Is(err, workflow.ErrTaskClosed):
 		code = "TaskTimedOut"
-	case errors.Is(err, workflow.ErrNotParked):
+	case errors.Is(err, workflow.ErrNotParked), errors.Is(err, workflow.ErrUnhandled):
 		code = "ExecutionNotRedrivable"
 	case errors.Is(err, workflow.ErrExists):
 		code = "ExecutionAlreadyExists"

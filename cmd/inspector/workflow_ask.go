@@ -39,7 +39,7 @@ func (c *stateCall) parse(args []string, least, most int, env func(string) strin
 	}
 	if n := len(c.names); n < least || n > most {
 		c.flags.Usage()
-		return exit{2, fmt.Errorf("%s: it has %d arguments beside its flags", c.flags.Name(), n)}
+		return exit{2, fmt.Errorf("%s: its arguments are missing, or too many: it has %d beside its flags", c.flags.Name(), n)}
 	}
 	c.order, err = c.at.open(env)
 	return err

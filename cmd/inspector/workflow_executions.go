@@ -134,6 +134,7 @@ func printExecution(stdout io.Writer, x describedExecution) {
 func workflowHistory(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	c := newStateCall("history", env, stdout, stderr)
 	reverse := c.flags.Bool("reverse", false, "the newest first")
+	whole := c.flags.Bool("data", false, "inputs and outputs as far as they go, not cut to fit a line")
 	most := c.flags.Int("limit", 1000, "at most `N` events, to 1000")
 	page := c.flags.String("page", "", "go on at `token`, as printed")
 	if err := c.parse(args, 1, 1, env, stderr); err != nil {
@@ -145,7 +146,7 @@ func workflowHistory(ctx context.Context, args []string, env func(string) string
 		NextToken string           `json:"nextToken"`
 	}) {
 		for _, e := range h.Events {
-			fmt.Fprintf(stdout, "%5v  %v  %v%s\n", e["id"], e["timestamp"], e["type"], details(e))
+			fmt.Fprintf(stdout, "%5v  %v  %v%s\n", e["id"], e["timestamp"], e["type"], details(e, *whole))
 		}
 		if h.NextToken != "" {
 			fmt.Fprintf(stdout, "more: --page %s\n", h.NextToken)
@@ -153,20 +154,36 @@ func workflowHistory(ctx context.Context, args []string, env func(string) string
 	})
 }
 
-// details are the words of a history event that say most, on its line.
-func details(e map[string]any) (out string) {
+// details are the words of a history event that say most, on its line; data
+// that is not wanted whole is cut.
+func details(e map[string]any, whole bool) (out string) {
 	for name, v := range e {
 		d, ok := v.(map[string]any)
 		if !ok || !strings.HasSuffix(name, "EventDetails") {
 			continue
 		}
-		for _, key := range []string{"name", "resource", "index", "redriveCount", "error", "cause", "input", "output", "parameters"} {
+		for _, key := range []string{"name", "resource", "index", "redriveCount", "error", "cause"} {
 			if value, ok := d[key]; ok {
 				out += fmt.Sprintf("  %s=%.200v", key, value)
 			}
 		}
+		for _, key := range []string{"input", "output", "parameters"} {
+			if value, ok := d[key]; ok && whole {
+				out += fmt.Sprintf("  %s=%v", key, value)
+			} else if ok {
+				out += fmt.Sprintf("  %s=%s", key, short(fmt.Sprint(value), 40))
+			}
+		}
 	}
 	return out
+}
+
+// short is at most n characters of text; … says that there were more.
+func short(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n]) + "…"
+	}
+	return text
 }
 
 func workflowRedrive(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {

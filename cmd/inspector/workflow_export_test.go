@@ -134,7 +134,7 @@ func TestGraphOfFiles(t *testing.T) {
 func TestWorkflowHelp(t *testing.T) {
 	_, all, _ := ran(t, "workflow", "help")
 	for _, v := range workflowVerbs() {
-		if !strings.Contains(all, "inspector workflow "+v.name+" ") {
+		if !strings.Contains(all, "\n  "+v.name) {
 			t.Errorf("the help lacks %s", v.name)
 		}
 		if code, out, _ := ran(t, "workflow", v.name, "--help"); code != 0 || !strings.Contains(out, v.help) {

@@ -85,7 +85,11 @@ func workflowMachines(ctx context.Context, args []string, env func(string) strin
 			for _, a := range m.Aliases {
 				aliases = append(aliases, a.Name+": "+routes(a))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%s\n", m.Name, m.Type, m.Revision, m.Published, strings.Join(aliases, ", "), stamp(m.Updated), heldWords(m.Held))
+			published := "-"
+			if m.Published > 0 {
+				published = strconv.Itoa(m.Published)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", m.Name, m.Type, m.Revision, published, strings.Join(aliases, ", "), stamp(m.Updated), heldWords(m.Held))
 		}
 		_ = w.Flush()
 	})

@@ -26,12 +26,13 @@ func workflowVerbs() []workflowVerb {
 		{"update", "NAME FILE [--publish]", "Gives a machine a new revision; what runs finishes on the one it began with.", workflowDefine("update", "UpdateStateMachine")},
 		{"delete", "NAME", "Forgets a machine; what runs on it finishes.", workflowDelete},
 		{"machines", "", "Lists the machines.", workflowMachines},
+		{"definition", "NAME[:VERSION|:ALIAS]", "Writes the definition of a machine, to be changed and given to update.", workflowDefinition},
 		{"versions", "NAME [--publish | --delete N]", "Lists the versions of a machine, or publishes its newest revision as one.", workflowVersions},
 		{"alias", "NAME [ALIAS VERSION[=WEIGHT] [VERSION=WEIGHT]]", "Lists the aliases of a machine, or has one lead to one or two versions. Boards begin on inspection:line if there is such an alias.", workflowAlias},
 		{"start", "NAME[:VERSION|:ALIAS] [--name NAME] [--input JSON]", "Starts an execution; again with the same name and input is harmless while it runs.", workflowStart},
 		{"list", "[--machine NAME] [--status STATUS] [--since TIME] [--prefix TEXT]", "Lists executions, the newest first.", workflowList},
 		{"show", "EXECUTION", "Shows an execution and what it waits for.", workflowShow},
-		{"history", "EXECUTION [--reverse]", "Shows its history as Step Functions does.", workflowHistory},
+		{"history", "EXECUTION [--reverse] [--data]", "Shows its history as Step Functions does; data is cut, unless --data asks for all of it.", workflowHistory},
 		{"redrive", "EXECUTION | --status STATUS [--machine NAME]", "Lets an execution go on that is parked, or that failed, timed out or was stopped: at the state where it ended. With --status all that the flags choose.", workflowRedrive},
 		{"stop", "EXECUTION [--error NAME] [--cause TEXT]", "Aborts an execution.", workflowStop},
 		{"send-success", "TOKEN [--output JSON]", "Answers a task token with a result.", workflowSend("send-success", "SendTaskSuccess")},
@@ -70,12 +71,14 @@ func workflowCommand(ctx context.Context, args []string, env func(string) string
 // workflowUsage is the help of all workflow commands.
 func workflowUsage() string {
 	var b strings.Builder
-	lead := "usage:"
+	b.WriteString("usage: inspector workflow COMMAND\n\n" +
+		"What happens after a verdict is a definition in the Amazon States Language: a machine, called inspection. Each board is an execution of it.\n" +
+		"check, test, graph and export work on a FILE and need no appliance; the others ask the running one.\n\n")
 	for _, v := range workflowVerbs() {
-		fmt.Fprintf(&b, "%-6s inspector workflow %s %s\n", lead, v.name, v.usage)
-		lead = ""
+		what, _, _ := strings.Cut(v.help, ". ")
+		fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace(v.name+" "+v.usage), strings.TrimSuffix(what, "."))
 	}
-	b.WriteString("What happens after a verdict is a definition in the Amazon States Language. Commands on a FILE need no appliance; the others ask the running one.\nFlags of a command: inspector workflow COMMAND --help\n")
+	b.WriteString("\nFlags of a command: inspector workflow COMMAND --help\n")
 	return b.String()
 }
 

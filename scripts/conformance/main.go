@@ -14,7 +14,7 @@ import (
 
 func main() {
 	packages := os.Args[1:]
-	cmd := exec.Command("go", append([]string{"test", "-json", "-count", "1", "-run", "Conformance"}, packages...)...)
+	cmd := exec.Command("go", append([]string{"test", "-json", "-count", "1", "-p", "1", "-run", "Conformance"}, packages...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -37,7 +37,7 @@ func TestConformance(t *testing.T) {
 				d.run(string(c.Input), 10_000)
 				measured(t, c, d, scores)
 			}
-			asltest.Report(t, append([]asltest.Score{{Corpus: scores[0].Corpus, Level: "0 run", Passed: len(cases) - left, Total: len(cases)}}, scores...)...)
+			asltest.Report(t, append([]asltest.Score{{Corpus: scores[0].Corpus, Level: "0 run", Passed: len(cases) - left, Total: len(cases), Floor: 100}}, scores...)...)
 		})
 	}
 }

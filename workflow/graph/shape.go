@@ -54,7 +54,8 @@ func (d *drawing) state(n *node, x, y float64) {
 		}
 	}
 	if f.mark != untouched {
-		d.badge(f.mark, left-6, y-7)
+		out := outside(s.kind)
+		d.badge(f.mark, left-out, y-out)
 		if f.entered > 1 {
 			d.put(`<text class="times" x="%s" y="%s">×%s</text>`, right, y-3, fmt.Sprint(f.entered))
 		}
@@ -98,6 +99,16 @@ func (s *state) told(f fate) string {
 		parts = append(parts, "No transition leads to it")
 	}
 	return strings.Join(parts, "\n")
+}
+
+// outside is how far out of the corner of a kind's box a badge is, so that it
+// lies on the outline and covers no letter.
+func outside(kind string) float64 {
+	switch kind {
+	case "Choice", "Wait", "Succeed", "Fail":
+		return 2
+	}
+	return 7
 }
 
 // outline is the shape of a kind of state, as a path.
