@@ -178,7 +178,7 @@ func refusedCause(text, code string) string {
 }
 
 func (e *Engine) arn(x Execution) string {
-	return fmt.Sprintf("arn:aws:states:local:%s:execution:%s:%s", cmp.Or(e.options.Account, "inspector"), cmp.Or(x.StateMachine, x.Machine), x.ID)
+	return asl.ARN(cmp.Or(e.options.Account, "inspector"), cmp.Or(x.StateMachine, x.Machine), x.ID)
 }
 
 // report tells the task that waits for an execution how it ended. A task that
