@@ -44,15 +44,26 @@ func (l *lane) doChore(task context.Context, w Work) {
 		if err := l.chore(ctx, w); err != nil {
 			return err
 		}
-		err := l.engine.journal.Done(ctx, w.Execution, w.Command)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
+		return l.engine.done(ctx, task, w)
 	})
 	if err != nil {
 		l.engine.park(task, w, err.Error())
 	}
+}
+
+// done forgets work of the engine's own. If it was withdrawn, its number may
+// stand for newer work already: the lock of the execution keeps them apart.
+func (e *Engine) done(ctx, task context.Context, w Work) error {
+	f := e.cache.take(w.Execution)
+	defer e.cache.put(f)
+	if errors.Is(context.Cause(task), errWithdrawn) {
+		return nil
+	}
+	err := e.journal.Done(ctx, w.Execution, w.Command)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // nestedInput is what a state gives startExecution.
@@ -123,7 +134,7 @@ func (e *Engine) startNested(ctx context.Context, task Task) (json.RawMessage, e
 		w.ParentToken, seed = task.Token, task.Token[:i+1]
 	}
 	w.ID = nestedName(in, seed)
-	if in.Name != "" && checkName("execution", in.Name) != nil {
+	if in.Name != "" && e.checkExecutionName(in.Name) != nil {
 		return nil, nestedError{"StepFunctions.InvalidNameException", refusedCause(fmt.Sprintf("Invalid Name: '%s'", in.Name), "InvalidName")}
 	}
 	x, err := e.start(ctx, in.machineRef(), w, input)
@@ -167,7 +178,7 @@ func refusedCause(text, code string) string {
 }
 
 func (e *Engine) arn(x Execution) string {
-	return fmt.Sprintf("arn:aws:states:local:%s:execution:%s:%s", cmp.Or(e.options.Account, "inspector"), cmp.Or(x.StateMachine, x.Machine), x.ID)
+	return asl.ARN(cmp.Or(e.options.Account, "inspector"), cmp.Or(x.StateMachine, x.Machine), x.ID)
 }
 
 // report tells the task that waits for an execution how it ended. A task that
@@ -181,16 +192,12 @@ func (e *Engine) report(ctx context.Context, w Work) error {
 	if !ok {
 		return nil
 	}
-	f, err := e.refold(ctx, parent, nil)
-	if errors.Is(err, ErrNotFound) {
+	c, err := e.command(ctx, parent, command)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errNotAsked) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	c, ok := f.x.Command(command)
-	if !ok {
-		return nil
 	}
 	text, err := json.Marshal(e.describeNested(d, strings.HasSuffix(c.Resource, ":2")))
 	if err != nil {

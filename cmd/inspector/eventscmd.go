@@ -38,7 +38,7 @@ func eventsCommand(ctx context.Context, args []string, env func(string) string, 
 	case "tail":
 		file := f.String("config", "", "configuration `file`; empty: the defaults")
 		address := f.String("address", "", "`URL` of the running appliance; empty: web.url, or web.listen of the configuration")
-		if err := parse(f, args, stderr); err != nil {
+		if err := parseAlone(f, args, stderr); err != nil {
 			return err
 		}
 		c, err := loadConfig(*file, env)
@@ -52,7 +52,7 @@ func eventsCommand(ctx context.Context, args []string, env func(string) string, 
 		return tailEvents(ctx, c.address(*address), text, stdout)
 	case "test":
 		event := f.String("event", "", "`file` of the event as JSON; -: standard input")
-		if err := parse(f, args, stderr); err != nil {
+		if err := parseAlone(f, args, stderr); err != nil {
 			return err
 		}
 		return testPattern(*wanted, *event, stdout)
@@ -62,6 +62,18 @@ func eventsCommand(ctx context.Context, args []string, env func(string) string, 
 	}
 	fmt.Fprint(stderr, eventsUsage)
 	return exit{code: 2}
+}
+
+// parseAlone reads flags that nothing may stand beside: a pattern without its
+// flag would be no pattern.
+func parseAlone(f *flag.FlagSet, args []string, stderr io.Writer) error {
+	if err := parse(f, args, stderr); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return exit{2, fmt.Errorf("%s: %.100q is no flag; a pattern stands behind --pattern", f.Name(), f.Arg(0))}
+	}
+	return nil
 }
 
 // patternOf reads what --pattern says; nothing is nothing.

@@ -60,3 +60,13 @@ func TestEventsTail(t *testing.T) {
 		}
 	}
 }
+
+// A pattern without its flag is refused: every event would be shown.
+func TestEventsTakesNothingBesideFlags(t *testing.T) {
+	for _, args := range [][]string{{"events", "tail", `{"a":[1]}`}, {"events", "test", "--pattern", "{}", "--event", "x", "y"}} {
+		var out bytes.Buffer
+		if code := command(t.Context(), args, func(string) string { return "" }, &out, &out); code != 2 || !strings.Contains(out.String(), "is no flag") {
+			t.Errorf("%q: %d %s", args, code, out.String())
+		}
+	}
+}

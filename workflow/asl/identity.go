@@ -10,6 +10,12 @@ type identity struct {
 	machine string // its name, or the hash of its definition
 }
 
+// ARN is what an execution of a machine, its name or the hash of its definition,
+// is called in Started: in the form of AWS, with the device as account.
+func ARN(device, machine, name string) string {
+	return "arn:aws:states:local:" + device + ":execution:" + machine + ":" + name
+}
+
 // identify reads an ARN, arn:aws:states:REGION:ACCOUNT:execution:MACHINE:NAME.
 func identify(arn string) identity {
 	home, rest, ok := strings.Cut(arn, ":execution:")

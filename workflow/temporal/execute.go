@@ -79,7 +79,7 @@ func (r *run) begin() error {
 		if err := workflow.SideEffect(r.ctx, func(workflow.Context) any { return rand.Text() }).Get(&seed); err != nil {
 			return fmt.Errorf("draw the seed: %w", err)
 		}
-		return r.tell(asl.Event{Kind: asl.Started, Name: r.name, Input: r.start.Input, Seed: seed})
+		return r.tell(asl.Event{Kind: asl.Started, Name: r.name, Arn: asl.ARN(cmp.Or(r.start.Device, "inspector"), r.machine.Hash(), r.name), Input: r.start.Input, Seed: seed})
 	}
 	events, err := unpack(r.start.Journal)
 	if err != nil {

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Service stands for what answers the tasks of one run: functions, which are
 // known (see Case.Answer), and any other service, which says again what its
 // recording says. It gives answers only: an answer for a task token is given
-// only where the task's parameters held the token.
+// only where the task's parameters held the token. It may be used from several
+// goroutines.
 type Service struct {
+	mu       sync.Mutex
 	recorded Case
 	tasks    []*recordedTask         // not asked for yet
 	held     map[string]recordedTask // by token: how its task ended
@@ -40,6 +43,8 @@ func (s *Service) Answer(state, resource, token string, input json.RawMessage) A
 	if strings.HasPrefix(resource, "arn:aws:lambda:") || s.recorded.reads(resource) {
 		return s.recorded.Answer(resource, input)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.tasks, func(t *recordedTask) bool { return t.state == state })
 	var task recordedTask
 	if i >= 0 {
@@ -66,6 +71,8 @@ const startExecution = "arn:aws:states:::states:startExecution.sync"
 // Settle is what becomes of a task token: its answer, once; nothing where no
 // answer came in time or whoever was to answer never had the token.
 func (s *Service) Settle(token string) (a Answer, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	task, ok := s.held[token]
 	delete(s.held, token)
 	if !ok || task.ended == nil || task.ended.Type == "TaskTimedOut" {
