@@ -57,12 +57,11 @@ func former(t *testing.T) string {
 		do(`INSERT INTO executions (id, status, events, record) VALUES (?, ?, ?, ?)`, id, status, n+1,
 			fmt.Sprintf(`{"name":%q,"machine":%q,"status":%q,"startDate":%q,"states":["A"]}`, id, m.Hash(), status, began.Format(time.RFC3339Nano)))
 		for i, form := range events {
-			text := form
-			if i == 0 {
-				text = fmt.Sprintf(form, began.Format(time.RFC3339Nano), id)
-			} else {
-				text = fmt.Sprintf(form, began.Format(time.RFC3339Nano))
+			values := []any{began.Format(time.RFC3339Nano), id}
+			if i > 0 {
+				values = values[:1]
 			}
+			text := fmt.Sprintf(form, values...)
 			do(`INSERT INTO events VALUES (?, ?, ?)`, n+1, i+1, text)
 		}
 	}

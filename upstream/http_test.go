@@ -104,7 +104,7 @@ func TestHTTPRequestAndResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := e.ResponseBody
-	if e.StatusCode != 200 || e.StatusText != "OK" || b.Method != "POST" || b.User != "inspector" || b.Pass != "***" || b.N != "12345678901234567890" {
+	if e.StatusCode != http.StatusOK || e.StatusText != "OK" || b.Method != "POST" || b.User != "inspector" || b.Pass != "***" || b.N != "12345678901234567890" {
 		t.Errorf("result %s", out)
 	}
 	if got := fmt.Sprint(b.Query); got != "map[a:[1] n:[3] plant:[7] tag:[x y]]" {
@@ -264,17 +264,17 @@ func TestHTTPOAuth(t *testing.T) {
 			_ = r.ParseForm()
 			switch {
 			case broken.Load():
-				w.WriteHeader(401)
+				w.WriteHeader(http.StatusUnauthorized)
 				_, _ = io.WriteString(w, `{"error":"invalid_client","error_description":"`+pass+`"}`)
 			case id != "device" || pass != "pass%2Fword%267f3a" || r.Form.Get("grant_type") != "client_credentials" || r.Form.Get("scope") != "boards":
-				w.WriteHeader(400)
+				w.WriteHeader(http.StatusBadRequest)
 			default:
 				_, _ = fmt.Fprintf(w, `{"access_token":"token-%d","token_type":"Bearer","expires_in":3600}`, asked.Add(1))
 			}
 			return
 		}
 		if r.Header.Get("Authorization") != fmt.Sprintf("Bearer token-%d", asked.Load()) || revoked.CompareAndSwap(true, false) {
-			w.WriteHeader(401)
+			w.WriteHeader(http.StatusUnauthorized)
 		}
 		_, _ = io.WriteString(w, `{"said":"`+r.Header.Get("Authorization")+`"}`)
 	}))

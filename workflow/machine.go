@@ -59,8 +59,10 @@ type Refusal struct {
 	is      error  // as errors.Is knows it; nil: nothing else
 }
 
-func (r *Refusal) Error() string   { return r.Message }
-func (r *Refusal) Unwrap() error   { return r.is }
+func (r *Refusal) Error() string { return r.Message }
+func (r *Refusal) Unwrap() error { return r.is }
+
+// Permanent tells whoever retries not to.
 func (r *Refusal) Permanent() bool { return true }
 
 // Name is what Retry and Catch of a task that met the refusal call it.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ func distributing(t *testing.T, k keeper) *workflow.Engine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	e := workflow.New(s, slog.New(slog.NewTextHandler(io.Discard, nil)), workflow.Options{})
+	e := workflow.New(s, slog.New(slog.DiscardHandler), workflow.Options{})
 	(&tasks{store: s, upstream: k}).register(e)
 	e.Handle("test:row", 2, func(_ context.Context, task workflow.Task) (json.RawMessage, error) { return task.Input, nil })
 	ctx, stop := context.WithCancel(t.Context())

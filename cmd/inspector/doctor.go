@@ -126,7 +126,7 @@ func runningStatus(ctx context.Context, o order) (s web.Status, err error) {
 func checkHolds(ctx context.Context, c Config) (string, error) {
 	s, err := runningStatus(ctx, order{config: c, address: c.address("")})
 	if err != nil || s.Station != c.Station {
-		return "the appliance does not run; when it starts, its log says what is paused", nil
+		return "the appliance does not run; when it starts, its log says what is paused", nil //nolint:nilerr // that is no fault
 	}
 	for _, p := range s.Parts {
 		if p.Name == partWorkflow {

@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -53,7 +54,7 @@ type reader struct {
 
 func (r *reader) object(path []string, at places) {
 	for r.next() != endObject {
-		here := append(path[:len(path):len(path)], r.name)
+		here := slices.Concat(path, []string{r.name})
 		r.value(r.next(), here, at)
 	}
 }
@@ -80,7 +81,7 @@ func (r *reader) array(path []string, at places) {
 		}
 		inside := at
 		if k == startObject || k == startArray {
-			inside = append(at[:len(at):len(at)], struct{ array, element int }{id, n})
+			inside = slices.Concat(at, places{{id, n}})
 		}
 		r.value(k, path, inside)
 	}

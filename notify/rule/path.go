@@ -42,7 +42,8 @@ func (p path) find(v any) (any, bool) {
 	for _, s := range p {
 		switch s := s.(type) {
 		case string:
-			o, ok := v.(map[string]any)
+			o, _ := v.(map[string]any)
+			var ok bool
 			if v, ok = o[s]; !ok {
 				return nil, false
 			}

@@ -243,9 +243,9 @@ func (x *Execution) finish(r *mapRun) error {
 		x.flush(r, true)
 		return nil
 	}
-	if r.failure != nil {
-		x.failRun(r, r.failure)
-		return nil
+	if failure := r.failure; failure != nil {
+		x.failRun(r, failure)
+		return nil //nolint:nilerr // it is said
 	}
 	result, err := r.out.result(x.tooLarge(r.act))
 	if err == nil {

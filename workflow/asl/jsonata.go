@@ -61,10 +61,10 @@ func compileQuery(source string) (*query, error) {
 }
 
 // errUndefined is an expression that gives nothing.
-var errUndefined = errors.New("returned nothing (undefined).")
+var errUndefined = errors.New("returned nothing (undefined).") //nolint:staticcheck // AWS's words
 
 // errUnsupported is an expression that gives what is no JSON: a function.
-var errUnsupported = errors.New("returned an unsupported result type.")
+var errUnsupported = errors.New("returned an unsupported result type.") //nolint:staticcheck // AWS's words
 
 // eval gives the value of the expression. The error is errUndefined,
 // errUnsupported or a *queryError. It ends within a bounded number of steps

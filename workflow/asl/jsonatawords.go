@@ -19,8 +19,7 @@ func queryWords(code, message string) error {
 	if words := fixedWords[code]; words != "" {
 		return queryFault(code, words)
 	}
-	switch {
-	case code == "T2001" && strings.HasPrefix(message, "the right"):
+	if code == "T2001" && strings.HasPrefix(message, "the right") {
 		code = "T2002"
 	}
 	return queryFault(code, message)

@@ -285,11 +285,12 @@ func errorNames(v *validator, n *node, s site) {
 	entry := n.parent
 	last := entry.index == len(entry.parent.members)-1
 	for _, m := range n.members {
-		if m.kind != '"' {
+		switch {
+		case m.kind != '"':
 			v.wrongType(m, "a string")
-		} else if m.text == errAll && (len(n.members) > 1 || !last) {
+		case m.text == errAll && (len(n.members) > 1 || !last):
 			v.fault(m, codeSchema, "States.ALL must appear alone and at end of list")
-		} else if strings.HasPrefix(m.text, "States.") && !slices.Contains(errorsOfStates(), m.text) {
+		case strings.HasPrefix(m.text, "States.") && !slices.Contains(errorsOfStates(), m.text):
 			v.warn(m, codeErrorName, fmt.Sprintf("'%s' is no error of the language: nothing gives it", m.text)).Hint = meant(m.text, errorsOfStates())
 		}
 	}

@@ -117,11 +117,12 @@ func TestConformanceRefused(t *testing.T) {
 		have := Check([]byte(c.Definition), c.Type).Errors()
 		v := have.Validation(100)
 		ok := v.Result == c.Result
-		if c.Diagnostics != nil {
+		switch {
+		case c.Diagnostics != nil:
 			ok = ok && equalJSON(v.Diagnostics, c.Diagnostics)
-		} else if c.Real {
+		case c.Real:
 			ok = ok && strings.HasSuffix(c.Message, have.AWS())
-		} else {
+		default:
 			ok = ok && len(have) == 1 && strings.Contains(c.Message, strings.TrimSuffix(have[0].Message[:strings.Index(have[0].Message+":", ":")], ":"))
 		}
 		if c.Real {

@@ -12,6 +12,7 @@ import (
 // by step, or short and cheap.
 type Type string
 
+// The types.
 const (
 	Standard Type = "STANDARD"
 	Express  Type = "EXPRESS"
