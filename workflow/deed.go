@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,8 +32,8 @@ func Attempt(ctx context.Context, h Handler, t Task, timeout time.Duration) (out
 		return nil, late
 	case err != nil:
 		return nil, err
-	case len(output) > 0 && !json.Valid(output):
-		return nil, poisonError{fmt.Errorf("the handler of %s gave a result that is not JSON", t.Resource)}
+	case len(output) > 0 && !readable(output):
+		return nil, poisonError{fmt.Errorf("the handler of %s gave a result that is not JSON, or nested too deep", t.Resource)}
 	}
 	return output, nil
 }
@@ -40,6 +42,12 @@ func Attempt(ctx context.Context, h Handler, t Task, timeout time.Duration) (out
 // Retry and Catch know it, and whether no retry can help.
 func Failure(err error) (name, cause string, final bool) {
 	return errorName(err), causeOf(err), permanent(err)
+}
+
+// readable reports whether raw is JSON, and still can be read inside an event:
+// a decoder goes 10,000 levels down and no farther.
+func readable(raw json.RawMessage) bool {
+	return json.Valid(raw) && (len(raw) < 10_000 || json.Valid(slices.Concat([]byte{'['}, raw, []byte{']'})))
 }
 
 // A poisonError is a handler's own fault: the same again would come of it.
@@ -84,5 +92,5 @@ const maxCause = 32_768 // bytes, as on AWS
 
 func causeOf(err error) string {
 	s := err.Error()
-	return s[:min(len(s), maxCause)]
+	return strings.ToValidUTF8(s[:min(len(s), maxCause)], "\uFFFD") // as it will be read from the journal
 }

@@ -22,8 +22,8 @@ var ErrTaskClosed = errors.New("the task of this token is over: it was answered,
 // SendTaskSuccess answers a task token with JSON. It is durable when it
 // returns. ErrTaskClosed says that an answer came before.
 func (e *Engine) SendTaskSuccess(ctx context.Context, token string, output json.RawMessage) error {
-	if !json.Valid(output) {
-		return errors.New("answer a task token: the output is not JSON")
+	if !readable(output) {
+		return errors.New("answer a task token: the output is not JSON, or nested too deep")
 	}
 	return e.answer(ctx, token, asl.Event{Kind: asl.Succeeded, Output: output})
 }

@@ -278,10 +278,12 @@ func (x *Execution) scope(act *activity, input any) *scope {
 	}
 }
 
-// bury ends a frame for good.
+// bury ends a frame for good. Only the variables of the machine itself stay:
+// a redrive goes on with them.
 func (x *Execution) bury(f *frame) {
-	if !f.dead {
+	if !f.dead && f.parent != nil {
 		x.forget(f)
-		f.dead, f.variables = true, nil
+		f.variables = nil
 	}
+	f.dead = true
 }
