@@ -67,12 +67,15 @@ func (e *Engine) commanded(ctx context.Context, d *deed) (asl.Command, error) {
 	if d.command != nil {
 		return *d.command, nil
 	}
-	return e.command(ctx, d.Work)
+	return e.command(ctx, d.Execution, d.Command)
 }
 
-// command is what the execution asks for by the work.
-func (e *Engine) command(ctx context.Context, w Work) (asl.Command, error) {
-	f := e.cache.take(w.Execution)
+// errNotAsked says that an execution does not, or no longer, ask for a command.
+var errNotAsked = errors.New("its journal does not fit it")
+
+// command is what the execution asks for by the number.
+func (e *Engine) command(ctx context.Context, id string, number int64) (asl.Command, error) {
+	f := e.cache.take(id)
 	defer e.cache.put(f)
 	if err := e.load(ctx, f); err != nil {
 		if errors.Is(err, ErrNotFound) {
@@ -80,9 +83,9 @@ func (e *Engine) command(ctx context.Context, w Work) (asl.Command, error) {
 		}
 		return asl.Command{}, err
 	}
-	c, ok := f.x.Command(w.Command)
+	c, ok := f.x.Command(number)
 	if !ok {
-		return c, unfitError{fmt.Errorf("execution %q does not ask for command %d: its journal does not fit it", w.Execution, w.Command)}
+		return c, unfitError{fmt.Errorf("execution %q does not ask for command %d: %w", id, number, errNotAsked)}
 	}
 	return c, nil
 }

@@ -44,15 +44,26 @@ func (l *lane) doChore(task context.Context, w Work) {
 		if err := l.chore(ctx, w); err != nil {
 			return err
 		}
-		err := l.engine.journal.Done(ctx, w.Execution, w.Command)
-		if errors.Is(err, ErrNotFound) {
-			return nil
-		}
-		return err
+		return l.engine.done(ctx, task, w)
 	})
 	if err != nil {
 		l.engine.park(task, w, err.Error())
 	}
+}
+
+// done forgets work of the engine's own. If it was withdrawn, its number may
+// stand for newer work already: the lock of the execution keeps them apart.
+func (e *Engine) done(ctx, task context.Context, w Work) error {
+	f := e.cache.take(w.Execution)
+	defer e.cache.put(f)
+	if errors.Is(context.Cause(task), errWithdrawn) {
+		return nil
+	}
+	err := e.journal.Done(ctx, w.Execution, w.Command)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // nestedInput is what a state gives startExecution.
@@ -181,16 +192,12 @@ func (e *Engine) report(ctx context.Context, w Work) error {
 	if !ok {
 		return nil
 	}
-	f, err := e.refold(ctx, parent, nil)
-	if errors.Is(err, ErrNotFound) {
+	c, err := e.command(ctx, parent, command)
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errNotAsked) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	c, ok := f.x.Command(command)
-	if !ok {
-		return nil
 	}
 	text, err := json.Marshal(e.describeNested(d, strings.HasSuffix(c.Resource, ":2")))
 	if err != nil {
