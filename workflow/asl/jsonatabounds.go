@@ -71,6 +71,7 @@ func (m *meter) value(v any) error {
 		if len(v) > maxQueryValue {
 			m.spent = errQueryMemory
 		}
+		return m.step(len(v) / 64) // it is about to be read
 	}
 	return m.spent
 }
@@ -169,6 +170,16 @@ func (m *meter) before(name string, args []any, focus any) error {
 		}
 	}
 	switch name {
+	case "distinct": // compares each object and array with all before it
+		list, _ := args[0].([]any)
+		n := 0
+		for _, e := range list {
+			switch e.(type) {
+			case []any, map[string]any, orderedObject:
+				n++
+			}
+		}
+		return m.step(n * n / 16)
 	case "join":
 		if list, _ := args[0].([]any); len(args) > 1 {
 			separator, _ := args[1].(string)
