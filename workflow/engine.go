@@ -32,6 +32,10 @@ type Options struct {
 	// must be pure. nil: the resource itself.
 	Lane func(resource string, input json.RawMessage) string
 
+	// Reserved, if given, says which names of executions only Prepare may give:
+	// an order that took one would stand in the way of what it is for.
+	Reserved func(name string) bool
+
 	// Remedy says what a person can do about a resource that nobody handles;
 	// nil says that a handler must be registered.
 	Remedy func(resource string) string

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,31 @@ func TestAliasDrawsByWeight(t *testing.T) {
 	}
 	if two := n[`"two"`]; two < 50 || two > 170 || n[`"one"`]+two != 1000 {
 		t.Errorf("drawn %v, want about 900 and 100", n)
+	}
+}
+
+// A name that a board may need cannot be taken, by an order or from within
+// an execution.
+func TestReservedNamesAreNotTaken(t *testing.T) {
+	e := workflow.New(newMemory(), quiet(), workflow.Options{Reserved: func(name string) bool { return name == "board-2" }})
+	_, err := e.CreateMachine(t.Context(), workflow.Machine{Name: "m"}, results("x"), false)
+	must(t, err)
+	_, err = e.StartExecution(t.Context(), workflow.Order{Machine: "m", Name: "board-2"})
+	wantCode(t, err, "InvalidName")
+	_, err = e.StartExecution(t.Context(), workflow.Order{Machine: "m", Name: "board-x"})
+	must(t, err)
+	nested := deploy(t, e, `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution","Parameters":{"StateMachineArn":"m","Name":"board-2"},"End":true}}}`)
+	stop := run(t, e)
+	must(t, e.Start(t.Context(), nested, "n", nil))
+	for describe(t, e, "n").Status == asl.StatusRunning {
+		runtime.Gosched()
+	}
+	stop()
+	if d := wantStatus(t, e, "n", asl.StatusFailed); d.Error != "StepFunctions.InvalidNameException" {
+		t.Errorf("failed by %s", d.Error)
+	}
+	if _, err := e.Prepare("m", "board-2", nil, time.Now()); err != nil {
+		t.Error(err)
 	}
 }
 

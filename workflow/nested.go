@@ -134,7 +134,7 @@ func (e *Engine) startNested(ctx context.Context, task Task) (json.RawMessage, e
 		w.ParentToken, seed = task.Token, task.Token[:i+1]
 	}
 	w.ID = nestedName(in, seed)
-	if in.Name != "" && checkName("execution", in.Name) != nil {
+	if in.Name != "" && e.checkExecutionName(in.Name) != nil {
 		return nil, nestedError{"StepFunctions.InvalidNameException", refusedCause(fmt.Sprintf("Invalid Name: '%s'", in.Name), "InvalidName")}
 	}
 	x, err := e.start(ctx, in.machineRef(), w, input)

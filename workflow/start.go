@@ -85,7 +85,7 @@ type Order struct {
 func (e *Engine) StartExecution(ctx context.Context, o Order) (Execution, error) {
 	if o.Name == "" {
 		o.Name = strings.ToLower(rand.Text())
-	} else if err := checkName("execution", o.Name); err != nil {
+	} else if err := e.checkExecutionName(o.Name); err != nil {
 		return Execution{}, err
 	}
 	if len(o.Input) == 0 {
@@ -99,6 +99,13 @@ func (e *Engine) StartExecution(ctx context.Context, o Order) (Execution, error)
 		err = refuse("ExecutionAlreadyExists", ErrExists, "Execution Already Exists: %q; names are used once", o.Name)
 	}
 	return x.Execution, err
+}
+
+func (e *Engine) checkExecutionName(name string) error {
+	if e.options.Reserved != nil && e.options.Reserved(name) {
+		return refuse("InvalidName", nil, "execution name %.100q: names of this form are kept for the line's boards", name)
+	}
+	return checkName("execution", name)
 }
 
 // A begunExecution is as the start made it or found it.

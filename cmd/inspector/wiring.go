@@ -105,8 +105,15 @@ func openEngine(ctx context.Context, c Config, disk *store.Store, named function
 	if err != nil {
 		return nil, nil, err
 	}
-	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Lane: named.lane, Emit: told.emit, Account: c.Station.Device})
+	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Lane: named.lane, Emit: told.emit, Account: c.Station.Device, Reserved: isBoard})
 	return e, told, told.deploy(ctx, e)
+}
+
+// isBoard reports whether a name is of the form of an inspection's ID. Whoever
+// took that of a board to come would stop the line when it comes.
+func isBoard(name string) bool {
+	_, err := store.ParseID(name)
+	return err == nil
 }
 
 // begin makes the first transitions of what follows a verdict: the
