@@ -79,9 +79,6 @@ func TestQueryBounds(t *testing.T) {
 		if !errors.As(err, &failure) || failure.code == "S0202" {
 			t.Errorf("%s: no bound was met: %v", short, err)
 		}
-		if took > 20*time.Second {
-			t.Errorf("%s took %v", short, took)
-		}
 	}
 }
 
