@@ -143,6 +143,13 @@ func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) 
 	return due, instant(next.Int64), nil
 }
 
+// Lanes implements workflow.Journal.
+func (s *Store) Lanes(ctx context.Context) ([]string, error) {
+	all, err := query(ctx, s.readers, func(rows *sql.Rows) (lane string, err error) { return lane, rows.Scan(&lane) },
+		`SELECT DISTINCT lane FROM work WHERE parked = '' ORDER BY lane`)
+	return all, wrap(err, "lanes with open work")
+}
+
 // Work implements workflow.Journal.
 func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
 	all, err := query(ctx, s.readers, work, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)

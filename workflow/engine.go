@@ -131,12 +131,50 @@ func (e *Engine) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(e.options.Grace, cancel) })
 	defer stop()
 	e.remind(ctx)
+	e.abandon(ctx)
 	var running sync.WaitGroup
 	for _, l := range e.lanes {
 		running.Go(func() { l.run(ctx, grace) })
 	}
 	running.Wait()
 	return nil
+}
+
+// abandon parks the work of resources that were handled when it was asked for
+// and are not any more: a person sees why it waits.
+func (e *Engine) abandon(ctx context.Context) {
+	lanes, err := e.journal.Lanes(ctx)
+	for _, lane := range lanes {
+		if e.lanes[lane] != nil || lane == LaneToken || err != nil {
+			continue
+		}
+		err = e.parkAll(ctx, lane)
+	}
+	if err != nil && ctx.Err() == nil {
+		e.log.Error("work that nobody handles any more is not parked; it is at the next start", "err", err)
+	}
+}
+
+// parkAll parks all work of a lane that nobody works on, some at a time.
+func (e *Engine) parkAll(ctx context.Context, lane string) error {
+	const some = 256
+	for {
+		due, _, err := e.journal.Due(ctx, lane, e.now().AddDate(1, 0, 0), some)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		for _, w := range due {
+			if err := e.journal.Park(ctx, w.Execution, w.Command, e.unhandled(lane)); err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+		}
+		e.log.Warn("work is parked: nobody handles its resource any more", "resource", lane, "pieces", len(due))
+	}
+}
+
+// unhandled says why work of the lane waits.
+func (e *Engine) unhandled(lane string) string {
+	return fmt.Sprintf("nobody handles the resource %q: %s", lane, e.options.Remedy(lane))
 }
 
 // Wake tells the lanes to look at the work of transitions that somebody wrote

@@ -172,7 +172,7 @@ func (e *Engine) work(id string, c asl.Command, now time.Time) Work {
 	default:
 		w.Lane = e.options.Lane(c.Resource, c.Input)
 		if e.lanes[w.Lane] == nil || w.Lane == LaneTimer {
-			w.Parked = fmt.Sprintf("nobody handles the resource %q: %s", w.Lane, e.options.Remedy(w.Lane))
+			w.Parked = e.unhandled(w.Lane)
 		}
 	}
 	return w

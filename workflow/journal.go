@@ -129,6 +129,8 @@ type Journal interface {
 	// Parked work is left out; other work of the same execution is not.
 	// Work that is held is left out, too; the next time may be that of held work.
 	Due(ctx context.Context, lane string, now time.Time, limit int) ([]Work, time.Time, error)
+	// Lanes gives the lanes that have open work which is not parked.
+	Lanes(ctx context.Context) ([]string, error)
 	// Work gives the open work of one execution, LaneToken and parked work
 	// included, in the order of its journalling.
 	Work(ctx context.Context, id string) ([]Work, error)

@@ -139,6 +139,17 @@ func (m *memory) Due(_ context.Context, lane string, now time.Time, limit int) (
 	return out, next, nil
 }
 
+func (m *memory) Lanes(context.Context) (out []string, _ error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.work {
+		if w.Parked == "" && !slices.Contains(out, w.Lane) {
+			out = append(out, w.Lane)
+		}
+	}
+	return out, nil
+}
+
 func (m *memory) Work(_ context.Context, id string) (out []workflow.Work, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -242,6 +242,10 @@ func park(t *testing.T, j workflow.Journal) {
 	if more := wantDue(t, j, "l", at(1), 9, []string{"x/B/2"}); !more.IsZero() {
 		t.Errorf("parked work is due at %v", more)
 	}
+	wantLanes(t, j, "l")
+	must(t, j.Park(t.Context(), "x", 2, "too"))
+	wantLanes(t, j)
+	must(t, j.Park(t.Context(), "x", 2, ""))
 	wantParked(t, j, "x", "why", "why", "")
 	must(t, j.Append(t.Context(), next("x", 2, nil, 2))) // does not free the other
 	wantParked(t, j, "x", "why", "why")
@@ -254,6 +258,15 @@ func park(t *testing.T, j workflow.Journal) {
 }
 
 // wantParked checks the reason of the execution and of each of its work.
+func wantLanes(t *testing.T, j workflow.Journal, want ...string) {
+	t.Helper()
+	have, err := j.Lanes(t.Context())
+	must(t, err)
+	if len(have)+len(want) > 0 && !reflect.DeepEqual(have, want) {
+		t.Errorf("lanes %q, want %q", have, want)
+	}
+}
+
 func wantParked(t *testing.T, j workflow.Journal, id, whole string, each ...string) {
 	t.Helper()
 	x, _, err := j.Load(t.Context(), id)
