@@ -104,7 +104,7 @@ func TestHTTPRequestAndResult(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := e.ResponseBody
-	if e.StatusCode != http.StatusOK || e.StatusText != "OK" || b.Method != "POST" || b.User != "inspector" || b.Pass != "***" || b.N != "12345678901234567890" {
+	if e.StatusCode != http.StatusOK || e.StatusText != "OK" || b.Method != http.MethodPost || b.User != "inspector" || b.Pass != "***" || b.N != "12345678901234567890" {
 		t.Errorf("result %s", out)
 	}
 	if got := fmt.Sprint(b.Query); got != "map[a:[1] n:[3] plant:[7] tag:[x y]]" {
