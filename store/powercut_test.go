@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
+
+	"inspector/store/storetest"
 )
 
 // Cut the disk itself off while the store writes: the file system forgets
@@ -31,7 +31,7 @@ func TestPowerCut(t *testing.T) {
 			for range 10 {
 				run(t, "mount", "-o", "loop", image, dir)
 				acks := livedUntilKilled(t, filepath.Join(dir, "data"), time.Duration(100+rand.IntN(400))*time.Millisecond, func() {
-					if err := shutdown(dir); err != nil {
+					if err := storetest.CutOff(dir); err != nil {
 						t.Error(err)
 					}
 				})
@@ -66,20 +66,4 @@ func run(t *testing.T, name string, args ...string) {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
-}
-
-// shutdown stops the file system without writing out its log: XFS_IOC_GOINGDOWN,
-// which ext4 knows as EXT4_IOC_SHUTDOWN, with the flag "no log flush".
-func shutdown(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	const goingDown, noLogFlush = 0x8004587d, 2
-	flag := uint32(noLogFlush)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), goingDown, uintptr(unsafe.Pointer(&flag))); errno != 0 {
-		return fmt.Errorf("shut down %s: %w", dir, errno)
-	}
-	return nil
 }

@@ -156,7 +156,7 @@ func (e *Engine) orphaned(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	parent, command, _ := splitToken(x.ParentToken)
+	parent, command, _ := asl.SplitToken(x.ParentToken)
 	f := e.cache.take(parent)
 	err = e.load(ctx, f)
 	waits := false
@@ -188,7 +188,7 @@ func (e *Engine) report(ctx context.Context, w Work) error {
 	if err != nil || d.Status == asl.StatusRunning { // redriven: it will end again
 		return err
 	}
-	parent, command, ok := splitToken(d.ParentToken)
+	parent, command, ok := asl.SplitToken(d.ParentToken)
 	if !ok {
 		return nil
 	}

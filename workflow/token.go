@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"inspector/workflow/asl"
 )
@@ -40,7 +38,7 @@ func (e *Engine) SendTaskHeartbeat(ctx context.Context, token string) error {
 }
 
 func (e *Engine) answer(ctx context.Context, token string, event asl.Event) error {
-	id, command, ok := splitToken(token)
+	id, command, ok := asl.SplitToken(token)
 	if !ok {
 		return fmt.Errorf("answer a task token: %w", ErrInvalidToken)
 	}
@@ -61,18 +59,4 @@ func (e *Engine) answer(ctx context.Context, token string, event asl.Event) erro
 		return fmt.Errorf("answer the task token of execution %q: %w", id, err)
 	}
 	return nil
-}
-
-// splitToken gives the execution and the command that a token names.
-func splitToken(token string) (id string, command int64, ok bool) {
-	i := strings.LastIndexByte(token, '.')
-	if i < 0 {
-		return "", 0, false
-	}
-	j := strings.LastIndexByte(token[:i], '.')
-	if j < 0 {
-		return "", 0, false
-	}
-	command, err := strconv.ParseInt(token[j+1:i], 10, 64)
-	return token[:j], command, err == nil && command > 0
 }

@@ -17,7 +17,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"inspector"
 	"inspector/notify"
@@ -334,20 +333,4 @@ func readDiary(t *testing.T, name string) map[string][]string {
 		out[kind] = append(out[kind], what)
 	}
 	return out
-}
-
-// shutdown stops the file system without writing out its log: XFS_IOC_GOINGDOWN,
-// which ext4 knows as EXT4_IOC_SHUTDOWN, with the flag "no log flush".
-func shutdown(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	const goingDown, noLogFlush = 0x8004587d, 2
-	flag := uint32(noLogFlush)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), goingDown, uintptr(unsafe.Pointer(&flag))); errno != 0 {
-		return fmt.Errorf("shut down %s: %w", dir, errno)
-	}
-	return nil
 }

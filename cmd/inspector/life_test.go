@@ -17,6 +17,7 @@ import (
 	"inspector"
 	"inspector/notify"
 	"inspector/store"
+	"inspector/store/storetest"
 	"inspector/upstream"
 	"inspector/workflow"
 	"inspector/workflow/asl"
@@ -98,7 +99,7 @@ func (a *accident) at(point string) {
 		ballast(filepath.Join(a.Data, "..", "ballast"))
 		time.AfterFunc(300*time.Millisecond, die)
 	case "power":
-		if err := shutdown(filepath.Dir(a.Data)); err != nil {
+		if err := storetest.CutOff(filepath.Dir(a.Data)); err != nil {
 			panic(err)
 		}
 		die()

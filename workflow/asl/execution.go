@@ -9,6 +9,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -214,6 +215,21 @@ func (x *Execution) Names(command int64, errorName string) bool {
 func (x *Execution) Token(command int64) string {
 	id := strconv.FormatInt(command, 10)
 	return x.name + "." + id + "." + hex.EncodeToString(x.mac("token", uint64(command))[:16])
+}
+
+// SplitToken gives the name of the execution and the command that a task token
+// begins with; it does not say that the token is right.
+func SplitToken(token string) (name string, command int64, ok bool) {
+	i := strings.LastIndexByte(token, '.')
+	if i < 0 {
+		return "", 0, false
+	}
+	j := strings.LastIndexByte(token[:i], '.')
+	if j < 0 {
+		return "", 0, false
+	}
+	command, err := strconv.ParseInt(token[j+1:i], 10, 64)
+	return token[:j], command, err == nil && command > 0
 }
 
 func (x *Execution) mac(what string, n uint64) []byte {

@@ -7,12 +7,8 @@ import (
 
 // choices are the rules of a Choice.
 func choices(v *validator, n *node, s site) {
-	if n.kind != '[' {
-		v.wrongType(n, "an array")
+	if !v.filledList(n) {
 		return
-	}
-	if len(n.members) == 0 {
-		v.fault(n, codeSchema, "Value cannot be empty")
 	}
 	for _, m := range n.members {
 		switch {
@@ -87,12 +83,8 @@ func (v *validator) choiceRule(n *node, s site, top bool, depth int) {
 
 func ruleList(depth int) rule {
 	return func(v *validator, n *node, s site) {
-		if n.kind != '[' {
-			v.wrongType(n, "an array")
+		if !v.filledList(n) {
 			return
-		}
-		if len(n.members) == 0 {
-			v.fault(n, codeSchema, "Value cannot be empty")
 		}
 		for _, m := range n.members {
 			v.choiceRule(m, s, false, depth+1)

@@ -198,12 +198,8 @@ func (v *validator) beats(n *node) {
 
 // branches are the blocks of a Parallel.
 func branches(v *validator, n *node, s site) {
-	if n.kind != '[' {
-		v.wrongType(n, "an array")
+	if !v.filledList(n) {
 		return
-	}
-	if len(n.members) == 0 {
-		v.fault(n, codeSchema, "Value cannot be empty")
 	}
 	for _, m := range n.members {
 		v.inner(m, blockForm(), s, &names{outer: s.outer, state: n.parent, into: s.into})
@@ -275,12 +271,8 @@ func errorsOfStates() []string {
 
 // errorNames are those of a retrier or catcher.
 func errorNames(v *validator, n *node, s site) {
-	if n.kind != '[' {
-		v.wrongType(n, "an array")
+	if !v.filledList(n) {
 		return
-	}
-	if len(n.members) == 0 {
-		v.fault(n, codeSchema, "Value cannot be empty")
 	}
 	entry := n.parent
 	last := entry.index == len(entry.parent.members)-1

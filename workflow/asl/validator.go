@@ -156,3 +156,15 @@ func isLetter(r rune) bool { return unicode.IsLetter(r) || unicode.Is(unicode.Nl
 func isDigit(r rune) bool {
 	return unicode.IsDigit(r) || unicode.In(r, unicode.Mn, unicode.Mc, unicode.Pc)
 }
+
+// filledList reports whether n is an array, and says so if it is not, or is empty.
+func (v *validator) filledList(n *node) bool {
+	if n.kind != '[' {
+		v.wrongType(n, "an array")
+		return false
+	}
+	if len(n.members) == 0 {
+		v.fault(n, codeSchema, "Value cannot be empty")
+	}
+	return true
+}

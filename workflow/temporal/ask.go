@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"go.temporal.io/sdk/client"
 
@@ -139,7 +137,7 @@ func (c *Client) SendTaskFailure(ctx context.Context, token, errorName, cause st
 }
 
 func (c *Client) answer(ctx context.Context, a answer) error {
-	id, _, ok := splitToken(a.Token)
+	id, _, ok := asl.SplitToken(a.Token)
 	if !ok {
 		return fmt.Errorf("answer a task token: %w", engine.ErrInvalidToken)
 	}
@@ -167,7 +165,7 @@ func (c *Client) ended(ctx context.Context, id, token string) error {
 	if err != nil {
 		return engine.ErrInvalidToken // and no word about which executions there are
 	}
-	if _, command, _ := splitToken(token); f.x.Token(command) != token {
+	if _, command, _ := asl.SplitToken(token); f.x.Token(command) != token {
 		return engine.ErrInvalidToken
 	}
 	return engine.ErrTaskClosed
@@ -176,7 +174,7 @@ func (c *Client) ended(ctx context.Context, id, token string) error {
 // SendTaskHeartbeat says that whoever holds the token is alive, so that
 // HeartbeatSeconds begin anew. Of a task that is over nothing is said.
 func (c *Client) SendTaskHeartbeat(ctx context.Context, token string) error {
-	id, _, ok := splitToken(token)
+	id, _, ok := asl.SplitToken(token)
 	if !ok {
 		return fmt.Errorf("heartbeat of a task token: %w", engine.ErrInvalidToken)
 	}
@@ -199,20 +197,6 @@ func (c *Client) Wait(ctx context.Context, id string) (engine.Description, error
 // ExecutionOf gives the ID of the execution that a task token names; empty if
 // it is none.
 func ExecutionOf(token string) string {
-	id, _, _ := splitToken(token)
+	id, _, _ := asl.SplitToken(token)
 	return id
-}
-
-// splitToken gives the execution and the command that a token names.
-func splitToken(token string) (id string, command int64, ok bool) {
-	i := strings.LastIndexByte(token, '.')
-	if i < 0 {
-		return "", 0, false
-	}
-	j := strings.LastIndexByte(token[:i], '.')
-	if j < 0 {
-		return "", 0, false
-	}
-	command, err := strconv.ParseInt(token[j+1:i], 10, 64)
-	return token[:j], command, err == nil && command > 0
 }

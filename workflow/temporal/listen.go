@@ -120,7 +120,7 @@ func (r *run) refusal(a answer) error {
 	if r.awaits(a.Token) != 0 {
 		return nil
 	}
-	if _, command, ok := splitToken(a.Token); !ok || subtle.ConstantTimeCompare([]byte(r.x.Token(command)), []byte(a.Token)) != 1 {
+	if _, command, ok := asl.SplitToken(a.Token); !ok || subtle.ConstantTimeCompare([]byte(r.x.Token(command)), []byte(a.Token)) != 1 {
 		return temporal.NewNonRetryableApplicationError("the task token is not valid", typeInvalid, nil)
 	}
 	return temporal.NewNonRetryableApplicationError("the task of this token is over", typeClosed, nil)
