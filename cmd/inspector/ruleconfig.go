@@ -57,7 +57,7 @@ func readEach[T any](dir string, check func(v *T, file string) (name string, fau
 	if dir == "" {
 		return nil, nil
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	files, err := yamlFiles(dir)
 	if err != nil {
 		return nil, []error{fmt.Errorf("%s: %w", dir, err)}
 	}

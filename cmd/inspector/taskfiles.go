@@ -33,7 +33,7 @@ func readTaskFiles[T faulted](dir, key string, usual func() T) (map[string]T, er
 	if dir == "" {
 		return out, nil
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	files, err := yamlFiles(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}

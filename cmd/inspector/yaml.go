@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"io"
 	"regexp"
 	"strconv"
@@ -146,4 +147,17 @@ func kind(goType string) string {
 		return "a list such as [a, b]"
 	}
 	return "a group of keys" // a struct or a map
+}
+
+// yamlFiles gives the .yaml files of a folder, by name. A .yml file, which
+// nobody would read, is a fault.
+func yamlFiles(dir string) ([]string, error) {
+	other, err := filepath.Glob(filepath.Join(dir, "*.yml"))
+	if err != nil {
+		return nil, err
+	}
+	if len(other) > 0 {
+		return nil, fmt.Errorf("%s: only files named .yaml are read; rename it", other[0])
+	}
+	return filepath.Glob(filepath.Join(dir, "*.yaml"))
 }

@@ -46,7 +46,7 @@ func fold(ask func(from int) (page, error)) (*folded, error) {
 		}
 		if f.machine == nil {
 			f.definition, f.device, f.local = p.Definition, p.Device, p.Local
-			if f.machine, err = asl.Parse([]byte(p.Definition)); err != nil {
+			if f.machine, err = asl.Restore([]byte(p.Definition)); err != nil {
 				return nil, err
 			}
 		}

@@ -40,7 +40,7 @@ type doing struct{ cancel workflow.CancelFunc }
 // Execute is the workflow. It fails as the execution does, with the error's
 // name as type, the cause as message and the Outcome as detail.
 func Execute(ctx workflow.Context, in Start) (Outcome, error) {
-	machine, err := asl.Parse([]byte(in.Definition))
+	machine, err := asl.Restore([]byte(in.Definition))
 	if err != nil {
 		return Outcome{}, temporal.NewNonRetryableApplicationError(err.Error(), "InvalidDefinition", nil)
 	}
