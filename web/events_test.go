@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -43,12 +44,20 @@ func (s site) events(t *testing.T) sse {
 
 // next gives the data of the next event of that name; false at the end.
 func (s sse) next(name string) (string, bool) {
-	for s.r.Scan() {
-		if s.r.Text() == "event: "+name && s.r.Scan() {
-			return strings.TrimPrefix(s.r.Text(), "data: "), true
+	data, ok := s.all(name)[name]
+	return data, ok
+}
+
+// all gives the data of the next event of each name, until there is one of all.
+func (s sse) all(names ...string) map[string]string {
+	data := map[string]string{}
+	for len(data) < len(names) && s.r.Scan() {
+		name, ok := strings.CutPrefix(s.r.Text(), "event: ")
+		if _, again := data[name]; ok && !again && slices.Contains(names, name) && s.r.Scan() {
+			data[name] = strings.TrimPrefix(s.r.Text(), "data: ")
 		}
 	}
-	return "", false
+	return data
 }
 
 func TestEventsTellOfBoardsAndPictures(t *testing.T) {
@@ -62,13 +71,13 @@ func TestEventsTellOfBoardsAndPictures(t *testing.T) {
 		t.Error("a page is open and nobody watches?")
 	}
 	judgeOne(t, s, pcb(t, true, 1), "PCB-1")
-	data, _ := e.next("inspection")
+	told := e.all("inspection", "picture") // in either order
 	var got Record
-	if err := json.Unmarshal([]byte(data), &got); err != nil || got.Serial != "PCB-1" || got.Verdict != inspector.Fail {
-		t.Fatalf("%v: %s", err, data)
+	if err := json.Unmarshal([]byte(told["inspection"]), &got); err != nil || got.Serial != "PCB-1" || got.Verdict != inspector.Fail {
+		t.Fatalf("%v: %s", err, told["inspection"])
 	}
-	if data, _ := e.next("picture"); data != `{"seq":1}` {
-		t.Errorf("picture %s", data)
+	if told["picture"] != `{"seq":1}` {
+		t.Errorf("picture %s", told["picture"])
 	}
 	code, header, body := s.ask(t, "GET", "/api/v1/live.jpg?n=1", "")
 	if code != http.StatusOK || header.Get("Picture-Seq") != "1" || !bytes.Equal([]byte(body), pcb(t, true, 1)) {
