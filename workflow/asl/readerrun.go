@@ -1,6 +1,9 @@
 package asl
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // startReader asks for the object or the list that holds the items.
 func (x *Execution) startReader(r *mapRun, input any) error {
@@ -87,12 +90,9 @@ func (x *Execution) readOn(r *mapRun, resource string, answer any) (bool, error)
 		}
 		if token != "" {
 			o, _ := r.arguments.(map[string]any)
-			next := map[string]any{"ContinuationToken": token}
-			for name, v := range o {
-				if name != "ContinuationToken" {
-					next[name] = v
-				}
-			}
+			next := make(map[string]any, len(o)+1)
+			maps.Copy(next, o)
+			next["ContinuationToken"] = token
 			x.ask(r, resource, next)
 			return false, nil
 		}
