@@ -15,7 +15,6 @@ type checker struct {
 	seen     map[string]bool   // names of states: unique in the whole machine
 	jsonata  bool              // the machine's query language
 	assigned []map[string]bool // variables that the blocks around assign, outermost first
-	lenient  bool              // fields that are not known are passed over
 }
 
 func (c *checker) fault(at, format string, args ...any) {
@@ -25,14 +24,6 @@ func (c *checker) fault(at, format string, args ...any) {
 // pointer appends a name to a JSON pointer.
 func pointer(at, name string) string {
 	return at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
-
-func (c *checker) known(at string, o map[string]any, names ...string) {
-	for key := range o {
-		if !slices.Contains(names, key) && !c.lenient {
-			c.fault(pointer(at, key), "the field is not known here")
-		}
-	}
 }
 
 // queryLanguage reports whether the machine or state speaks JSONata.

@@ -19,7 +19,6 @@ func (c *checker) mapState(at string, o map[string]any, s *state, depth int) {
 		return
 	}
 	here := pointer(at, name)
-	c.known(here, processor, "Comment", "StartAt", "States", "ProcessorConfig", "QueryLanguage")
 	assigned := c.assigned
 	if s.distributed = newDistributed(processor); s.distributed != nil {
 		c.assigned = nil // its children see no variables of outside

@@ -200,7 +200,6 @@ func (c *checker) choice(at, field string, o map[string]any, jsonata bool) choic
 		out.test = c.rule(at, o, true, 0)
 		return out
 	}
-	c.known(at, o, "Comment", "Condition", "Next", "Assign", "Output")
 	if v, ok := o["Output"]; ok {
 		out.output = c.value(true, pointer(at, "Output"), field+"/Output", v)
 	}

@@ -9,7 +9,6 @@ func (c *checker) retriers(at string, o map[string]any) (out []retrier) {
 	list := c.objects(at, o, "Retry")
 	for i, r := range list {
 		here := fmt.Sprintf("%s/Retry/%d", at, i)
-		c.known(here, r, "Comment", "ErrorEquals", "IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "JitterStrategy")
 		t := retrier{
 			errors:   c.errorEquals(here, r, i == len(list)-1),
 			interval: float64(c.integer(here, r, "IntervalSeconds", 1, 1)),
@@ -36,11 +35,6 @@ func (c *checker) catchers(at string, o map[string]any, jsonata bool) (out []cat
 	list := c.objects(at, o, "Catch")
 	for i, r := range list {
 		here := fmt.Sprintf("%s/Catch/%d", at, i)
-		place := "ResultPath"
-		if jsonata {
-			place = "Output"
-		}
-		c.known(here, r, "Comment", "ErrorEquals", "Next", "Assign", place)
 		t := catcher{errors: c.errorEquals(here, r, i == len(list)-1), next: c.needText(here, r, "Next")}
 		field := fmt.Sprintf("Catch[%d]/", i)
 		t.assign = c.assignments(jsonata, here, field+"Assign", r)

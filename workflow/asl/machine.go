@@ -72,7 +72,7 @@ func ParseAs(definition []byte, t Type) (*Machine, error) {
 	if faults := v.faults.Errors(); len(faults) > 0 {
 		return nil, faults
 	}
-	m, faults := compile(definition, root, false)
+	m, faults := compile(definition, root)
 	if len(faults) > 0 {
 		return nil, faults
 	}
@@ -90,19 +90,19 @@ func Restore(definition []byte) (*Machine, error) {
 		places(definition, v.faults)
 		return nil, v.faults
 	}
-	m, faults := compile(definition, root, true)
+	m, faults := compile(definition, root)
 	if len(faults) > 0 {
 		return nil, faults
 	}
 	return m, nil
 }
 
-// compile makes a machine of an object, which check need not have let pass.
-func compile(definition []byte, root *node, lenient bool) (*Machine, Faults) {
-	c := &checker{seen: map[string]bool{}, lenient: lenient}
+// compile makes a machine of an object, which check need not have let pass:
+// fields that mean nothing are check's concern.
+func compile(definition []byte, root *node) (*Machine, Faults) {
+	c := &checker{seen: map[string]bool{}}
 	o := root.value().(map[string]any)
 	m := &Machine{Comment: c.text("", o, "Comment")}
-	c.known("", o, "Comment", "StartAt", "States", "Version", "TimeoutSeconds", "QueryLanguage")
 	c.jsonata = c.queryLanguage("", o)
 	if version, ok := o["Version"]; ok && version != "1.0" {
 		c.fault("/Version", `the only version is "1.0"`)

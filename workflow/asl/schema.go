@@ -29,11 +29,26 @@ const (
 	jsonataOnly
 )
 
+// has reports whether the field is there in the query language.
+func (l language) has(jsonata bool) bool {
+	return l == both || (l == jsonataOnly) == jsonata
+}
+
 func (l language) String() string {
 	if l == jsonataOnly {
 		return "JSONata"
 	}
 	return "JSONPath"
+}
+
+// namesIn gives the fields that are there in the query language.
+func (f form) namesIn(jsonata bool) (out []string) {
+	for _, field := range f.fields {
+		if field.in.has(jsonata) {
+			out = append(out, field.name)
+		}
+	}
+	return out
 }
 
 // A site is what rules may know about where a value stands.

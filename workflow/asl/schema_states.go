@@ -51,7 +51,7 @@ func (v *validator) form(n *node, f form, s site) {
 		switch {
 		case i < 0:
 			v.faultIn(n, m, codeSchema, fmt.Sprintf("Field '%s' is not supported", m.name)).Hint = meant(m.name, f.names())
-		case f.fields[i].in == pathOnly && s.jsonata || f.fields[i].in == jsonataOnly && !s.jsonata:
+		case !f.fields[i].in.has(s.jsonata):
 			v.wrongLanguage(n, m, f.fields[i].in)
 		default:
 			f.fields[i].rule(v, m, s)

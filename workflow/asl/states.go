@@ -6,64 +6,16 @@ import (
 	"strings"
 )
 
-// fields gives what a state of the kind may have in its query language; nil
-// for no kind.
-func fields(kind string, jsonata bool) []string {
-	out := []string{"Type", "Comment", "QueryLanguage"}
-	add := func(here bool, names ...string) {
-		if here {
-			out = append(out, names...)
-		}
-	}
-	isMap := kind == "Map"
-	works := kind == "Task" || kind == "Parallel" || isMap
-	goesOn := works || kind == "Pass" || kind == "Wait"
-	add(goesOn, "Next", "End")
-	add(goesOn || kind == "Choice", "Assign")
-	add(works, "Retry", "Catch")
-	if jsonata {
-		add(kind != "Fail", "Output")
-		add(works && !isMap, "Arguments")
-	} else {
-		add(kind != "Fail", "InputPath", "OutputPath")
-		add(works || kind == "Pass", "Parameters", "ResultPath")
-		add(works, "ResultSelector")
-	}
-	own := map[string][2]string{ // in both languages, and in JSONPath only
-		"Task":     {"Resource TimeoutSeconds HeartbeatSeconds Credentials", "TimeoutSecondsPath HeartbeatSecondsPath"},
-		"Parallel": {"Branches", ""},
-		"Map": {"ItemProcessor Iterator ItemSelector MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage ItemReader ItemBatcher ResultWriter Label",
-			"ItemsPath MaxConcurrencyPath ToleratedFailureCountPath ToleratedFailurePercentagePath"},
-		"Pass":    {"", "Result"},
-		"Wait":    {"Seconds Timestamp", "SecondsPath TimestampPath"},
-		"Choice":  {"Choices Default", ""},
-		"Succeed": {"", ""},
-		"Fail":    {"Error Cause", "ErrorPath CausePath"},
-	}
-	lists, ok := own[kind]
-	if !ok {
-		return nil
-	}
-	out = append(out, strings.Fields(lists[0])...)
-	add(isMap && jsonata, "Items")
-	add(!jsonata, strings.Fields(lists[1])...)
-	return out
-}
-
 func (c *checker) state(at, name string, o map[string]any, depth int) *state {
 	s := &state{name: name, kind: c.needText(at, o, "Type"), jsonata: c.queryLanguage(at, o)}
-	known := fields(s.kind, s.jsonata)
-	if known == nil {
+	f, ok := stateForm(s.kind)
+	if !ok {
 		if s.kind != "" {
 			c.fault(at+"/Type", "there is no type of state %q", s.kind)
 		}
 		return s
 	}
-	for key := range o {
-		if !slices.Contains(known, key) && !c.lenient {
-			c.fault(pointer(at, key), "the field is not known in a %s state", s.kind)
-		}
-	}
+	known := f.namesIn(s.jsonata) // what else is there means nothing
 	c.text(at, o, "Comment")
 	c.next(at, o, s, known)
 	c.data(at, o, s, known)
@@ -139,7 +91,6 @@ func (c *checker) kind(at string, o map[string]any, s *state, depth int) {
 	case "Parallel":
 		for i, branch := range c.objects(at, o, "Branches") {
 			here := fmt.Sprintf("%s/Branches/%d", at, i)
-			c.known(here, branch, "Comment", "StartAt", "States")
 			s.branches = append(s.branches, c.block(here, branch, depth+1))
 		}
 		if len(s.branches) == 0 {

@@ -25,7 +25,7 @@ func Check(definition []byte, t Type) Faults {
 	if len(v.faults.Errors()) > 0 {
 		return v.faults
 	}
-	_, faults := compile(definition, root, false)
+	_, faults := compile(definition, root)
 	return append(v.faults, faults...)
 }
 
