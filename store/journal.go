@@ -158,13 +158,7 @@ func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
 
 // Park implements workflow.Journal.
 func (s *Store) Park(ctx context.Context, id string, command int64, reason string) error {
-	err := s.write(ctx, func(ctx context.Context, w *writer) error {
-		n, err := w.exec(ctx, `UPDATE work SET parked = ? WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, reason, id, command)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		return err
-	})
+	err := s.change(ctx, `UPDATE work SET parked = ? WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, reason, id, command)
 	return wrap(err, "park command %d of execution %s", command, id)
 }
 
@@ -173,6 +167,17 @@ func work(rows *sql.Rows) (w workflow.Work, err error) {
 	err = rows.Scan(&w.Execution, &w.Command, &w.Lane, &w.State, &due, &since, &w.Parked)
 	w.Due, w.Since = instant(due), instant(since)
 	return w, err
+}
+
+// change does one statement, or gives ErrNotFound if there is no such row.
+func (s *Store) change(ctx context.Context, query string, args ...any) error {
+	return s.write(ctx, func(ctx context.Context, w *writer) error {
+		n, err := w.exec(ctx, query, args...)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
 }
 
 // absent makes "no rows" ErrNotFound.

@@ -41,29 +41,12 @@ func (s *Store) PutMachine(ctx context.Context, m workflow.Machine) error {
 
 // DropMachine implements workflow.Journal.
 func (s *Store) DropMachine(ctx context.Context, name string) error {
-	return s.drop(ctx, `DELETE FROM machines WHERE name = ?`, name, "delete machine %s")
-}
-
-func (s *Store) drop(ctx context.Context, query, name, what string) error {
-	err := s.write(ctx, func(ctx context.Context, w *writer) error {
-		n, err := w.exec(ctx, query, name)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		return err
-	})
-	return wrap(err, what, name)
+	return wrap(s.change(ctx, `DELETE FROM machines WHERE name = ?`, name), "delete machine %s", name)
 }
 
 // Done implements workflow.Journal.
 func (s *Store) Done(ctx context.Context, id string, command int64) error {
-	err := s.write(ctx, func(ctx context.Context, w *writer) error {
-		n, err := w.exec(ctx, `DELETE FROM work WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, id, command)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		return err
-	})
+	err := s.change(ctx, `DELETE FROM work WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, id, command)
 	return wrap(err, "command %d of execution %s is done", command, id)
 }
 
@@ -87,8 +70,8 @@ func (s *Store) Hold(ctx context.Context, h workflow.Hold) error {
 
 // Release implements workflow.Journal.
 func (s *Store) Release(ctx context.Context, machine string) error {
-	if err := s.drop(ctx, `DELETE FROM holds WHERE machine = ?`, machine, "resume machine %s"); err != nil {
-		return err
+	if err := s.change(ctx, `DELETE FROM holds WHERE machine = ?`, machine); err != nil {
+		return wrap(err, "resume machine %s", machine)
 	}
 	return s.countHolds(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,12 +36,7 @@ func (e *Engine) Begin(ctx context.Context, all ...Begin) error {
 		}
 		written = append(written, made...)
 	}
-	err := e.journal.Append(ctx, written...)
-	if errors.Is(err, ErrConflict) {
-		if written, err = e.unbegun(ctx, written); err == nil && len(written) > 0 {
-			err = e.journal.Append(ctx, written...)
-		}
-	}
+	written, err := e.append(ctx, nil, written)
 	if err != nil {
 		return fmt.Errorf("begin executions: %w", err)
 	}
@@ -81,19 +77,21 @@ func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution)
 	return out
 }
 
-// append makes the transitions durable and gives what was written. What the
-// first of them begins may have begun already: that is no conflict.
-func (e *Engine) append(ctx context.Context, all []Transition) ([]Transition, error) {
+// append makes first and begins durable in one commit, and gives what was
+// written. What begins may have begun already: that is no conflict.
+func (e *Engine) append(ctx context.Context, first, begins []Transition) ([]Transition, error) {
+	all := slices.Concat(first, begins)
 	err := e.journal.Append(ctx, all...)
-	if errors.Is(err, ErrConflict) && len(all) > 1 {
-		fresh, unread := e.unbegun(ctx, all[1:])
-		if unread != nil {
-			return nil, unread
-		}
-		all = append(all[:1:1], fresh...)
-		err = e.journal.Append(ctx, all...)
+	if !errors.Is(err, ErrConflict) || len(begins) == 0 {
+		return all, err
 	}
-	return all, err
+	if begins, err = e.unbegun(ctx, begins); err != nil {
+		return nil, err
+	}
+	if all = slices.Concat(first, begins); len(all) == 0 {
+		return nil, nil
+	}
+	return all, e.journal.Append(ctx, all...)
 }
 
 // follow gives the lanes the work of transitions just made durable, of which

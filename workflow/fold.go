@@ -211,7 +211,7 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 		return err
 	}
 	t := all[0]
-	if all, err = e.append(ctx, all); err != nil {
+	if all, err = e.append(ctx, all[:1], all[1:]); err != nil {
 		f.x = nil // it is ahead of the journal
 		return fmt.Errorf("journal event %d of execution %q: %w", t.N, f.id, err)
 	}

@@ -130,8 +130,8 @@ func (e *Engine) startNested(ctx context.Context, task Task) (json.RawMessage, e
 	w := Execution{Parent: task.Key}
 	seed := task.Key
 	if task.Resource != startExecution {
-		i := strings.LastIndexByte(task.Token, '.')
-		w.ParentToken, seed = task.Token, task.Token[:i+1]
+		parent, command, _ := asl.SplitToken(task.Token)
+		w.ParentToken, seed = task.Token, tokenPlace(parent, command)
 	}
 	w.ID = nestedName(in, seed)
 	if in.Name != "" && e.checkExecutionName(in.Name) != nil {

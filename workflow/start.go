@@ -148,7 +148,7 @@ func (e *Engine) beginFolded(ctx context.Context, m *asl.Machine, w Execution, i
 	x := &asl.Execution{}
 	all, err := e.first(m, x, w, input)
 	if err == nil {
-		all, err = e.append(ctx, all)
+		all, err = e.append(ctx, all[:1], all[1:])
 	}
 	if err != nil {
 		return Execution{}, err

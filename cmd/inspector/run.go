@@ -15,7 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"inspector"
 	"inspector/camera"
 	"inspector/classify"
 	"inspector/notify"
@@ -161,8 +160,9 @@ func (a *works) assemble(ctx context.Context) error {
 	if err := a.join(ctx); err != nil {
 		return err
 	}
-	back := &backend{store: a.disk, engine: executions{a.engine, a.cluster, a.handed}, judges: a.judges, shadow: a.beside}
-	if err := a.show(health, back); err != nil {
+	everywhere := executions{a.engine, a.cluster, a.handed}
+	back := &backend{store: a.disk, engine: everywhere, judges: a.judges, shadow: a.beside}
+	if err := a.show(health, back, newStatesAPI(everywhere, a.disk, a.log)); err != nil {
 		return err
 	}
 	for _, r := range a.registrars() {
@@ -178,10 +178,7 @@ func (a *works) assemble(ctx context.Context) error {
 	a.events.recall(ctx, a.judges.registry.Changes(), time.Now())
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
-		begin: func(i inspector.Inspection) ([]workflow.Transition, error) {
-			return a.begin(i)
-		},
-		wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), a.events.judged),
+		begin: a.begin, wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), a.events.judged),
 		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
 	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
@@ -190,14 +187,14 @@ func (a *works) assemble(ctx context.Context) error {
 }
 
 // show makes the page, which listens already.
-func (a *works) show(health *health, back *backend) error {
+func (a *works) show(health *health, back *backend, states *statesAPI) error {
 	token, err := readSecret(a.config.Web.TokenFile)
 	if err != nil {
 		return err
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, States: newStatesAPI(executions{a.engine, a.cluster, a.handed}, a.disk, a.log), Registry: back, Recipes: back, Shadows: back,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, States: states, Registry: back, Recipes: back, Shadows: back,
 		Tailer: &a.events.bus, Functions: a.events, Log: a.log,
 	})
 	address, err := a.page.Listen()

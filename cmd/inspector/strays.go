@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"inspector/workflow/asl"
 )
 
 // strays are words about variables of the environment that look as if they
@@ -38,29 +40,9 @@ func strays(environ []string) (words []string) {
 func nearest(name string, names []string) (best string, edits int) {
 	edits = len(name) + 1
 	for _, n := range names {
-		if d := distance(name, n); d < edits {
+		if d := asl.Distance(name, n); d < edits {
 			best, edits = n, d
 		}
 	}
 	return best, edits
-}
-
-// distance is that of Levenshtein: letters to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			d := before
-			if a[i] != b[j] {
-				d = 1 + min(before, row[j], row[j+1])
-			}
-			before, row[j+1] = row[j+1], d
-		}
-	}
-	return row[len(b)]
 }

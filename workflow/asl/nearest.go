@@ -13,7 +13,7 @@ func meant(name string, known []string) string {
 		if len(k) > 80 {
 			continue
 		}
-		if d := distance(strings.ToLower(name), strings.ToLower(k)); d < least && d < len(k)/2+1 {
+		if d := Distance(strings.ToLower(name), strings.ToLower(k)); d < least && d < len(k)/2+1 {
 			best, least = k, d
 		}
 	}
@@ -23,8 +23,9 @@ func meant(name string, known []string) string {
 	return "did you mean " + best + "?"
 }
 
-// distance counts the bytes to insert, remove or replace between a and b.
-func distance(a, b string) int {
+// Distance is Levenshtein's: the bytes to insert, delete or replace between a
+// name that somebody wrote and one that is known.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
