@@ -200,17 +200,6 @@ func TestFaultsOfTextAreWhereItIs(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	for name, ok := range map[string]bool{
-		"board-7_é.x": true, strings.Repeat("n", 80): true, "": false, strings.Repeat("n", 81): false,
-		"a b": false, "a\u0085": false, "a/b": false, `a"b`: false, "a\x00": false,
-	} {
-		if err := CheckName(name); (err == nil) != ok {
-			t.Errorf("%q: %v", name, err)
-		}
-	}
-}
-
 // Definitions that are as large as may be, and made to take long, do not; and
 // what is said about them is bounded. (At the slowest a second or two.)
 func TestCheckIsBounded(t *testing.T) {
