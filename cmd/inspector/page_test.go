@@ -162,7 +162,7 @@ func TestPageRedrivesAndStops(t *testing.T) {
 	act(t, ctx, chromedp.Navigate(a.page))
 	open := func(name, pill string) {
 		t.Helper()
-		act(t, ctx, chromedp.Click(chromedp.CSS(`#run-rows tr[data-id="`+name+`"] button`)))
+		wait(`(row => row && (row.click(), true))(document.querySelector('#run-rows tr[data-id="` + name + `"] button'))`) // in one step: the list may be drawn anew at any time
 		wait(`document.getElementById('runs-title').textContent === 'Execution ` + name + `' && document.querySelector('#run-state .pill')?.textContent === '` + pill + `'`)
 		v.name = "run-" + name
 		v.keep(t, ctx)
