@@ -209,13 +209,14 @@ func (x *Execution) settle() {
 }
 
 func (x *Execution) arrive(f *frame, state string, input any) {
-	x.queue = append(x.queue, arrival{f, state, input})
+	f.next = arrival{f, state, input}
+	x.queue = append(x.queue, f.next)
 }
 
 func (x *Execution) enter(a arrival) {
 	act := &activity{frame: a.frame, state: a.frame.block.states[a.state], input: a.input, at: x.current.At}
 	act.retries = make([]int64, len(act.state.retry))
-	a.frame.act = act
+	a.frame.act, a.frame.next = act, arrival{}
 	x.emit(a.frame, HistoryEvent{Type: act.state.kind + "StateEntered", Name: a.state, input: &a.input})
 	act.entered = a.frame.last
 	if c := a.frame.child; c != nil {
@@ -290,10 +291,12 @@ func (x *Execution) close(act *activity) {
 		x.cancel(id)
 	}
 	act.beatTimer = 0
-	for _, f := range act.inOrder() {
+	for _, f := range inOrder(act.branches) {
 		x.shut(f)
 	}
-	act.branches = nil
+	if act.branches != nil {
+		act.branches, act.broken = nil, act.branches
+	}
 	if r := act.run; r != nil {
 		if !r.ended {
 			x.endRun(r, StatusAborted)

@@ -12,7 +12,7 @@ func (x *Execution) startParallel(act *activity, input any) error {
 	}
 	x.emit(act.frame, HistoryEvent{Type: "ParallelStateStarted"})
 	n := len(act.state.branches)
-	act.results, act.left = make([]any, n), n
+	act.results, act.left, act.broken = make([]any, n), n, nil
 	for i, b := range act.state.branches {
 		f := &frame{block: b, parent: act, index: i, child: act.frame.child, last: act.frame.last}
 		act.branches = append(act.branches, f)
@@ -58,7 +58,7 @@ func (x *Execution) startMap(act *activity, input any) error {
 
 func (x *Execution) startInline(act *activity, list []any, atOnce int64, input any) error {
 	length := len(list)
-	act.items, act.results, act.left, act.next, act.argument = list, make([]any, length), length, 0, input
+	act.items, act.results, act.left, act.next, act.argument, act.broken = list, make([]any, length), length, 0, input, nil
 	if length == 0 {
 		x.allDone(act)
 		return nil
@@ -124,11 +124,15 @@ func shorten(b json.RawMessage) string {
 func (x *Execution) startItem(act *activity) error {
 	i := act.next
 	act.next++
-	b := act.state.branches[0]
-	f := &frame{block: b, parent: act, index: i, item: &item{value: act.items[i]}, child: act.frame.child, last: act.frame.last, slot: len(act.branches)}
+	f := &frame{block: act.state.branches[0], parent: act, index: i, item: &item{value: act.items[i]}, child: act.frame.child, last: act.frame.last, slot: len(act.branches)}
 	act.branches = append(act.branches, f)
 	x.emit(f, HistoryEvent{Type: "MapIterationStarted", Name: act.state.name, Index: &f.index})
-	input := act.items[i]
+	return x.enterItem(act, f)
+}
+
+// enterItem gives the item, or what ItemSelector makes of it, to its states.
+func (x *Execution) enterItem(act *activity, f *frame) error {
+	input := act.items[f.index]
 	if act.state.parameters != nil {
 		var err error
 		item := &activity{frame: f, state: act.state, at: act.at, input: act.input, retryCount: act.retryCount} // sees its item in $$
@@ -136,7 +140,7 @@ func (x *Execution) startItem(act *activity) error {
 			return err
 		}
 	}
-	x.arrive(f, b.start, input)
+	x.arrive(f, f.block.start, input)
 	return nil
 }
 
@@ -183,7 +187,7 @@ func (act *activity) forget(f *frame) {
 	act.branches = act.branches[:len(act.branches)-1]
 }
 
-// inOrder gives the branches or items that run by their index.
-func (act *activity) inOrder() []*frame {
-	return slices.SortedFunc(slices.Values(act.branches), func(a, b *frame) int { return a.index - b.index })
+// inOrder gives branches or items by their index.
+func inOrder(all []*frame) []*frame {
+	return slices.SortedFunc(slices.Values(all), func(a, b *frame) int { return a.index - b.index })
 }

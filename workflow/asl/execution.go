@@ -56,7 +56,9 @@ type frame struct {
 	child  *childRun // of a distributed Map, in whose execution the frame is
 	slot   int       // among the items that run
 	act    *activity
+	next   arrival // what it enters next, while act is nil
 	dead   bool
+	done   bool  // it has its output
 	last   int64 // history event before the next one of this frame
 
 	variables map[string]any // assigned in this block; never changed, but replaced
@@ -79,6 +81,7 @@ type activity struct {
 	beatTimer  int64
 
 	branches []*frame // Parallel and inline Map
+	broken   []*frame // those that ran when it failed
 	run      *mapRun  // distributed Map
 	ran      bool     // distributed Map: a run began
 	items    []any    // inline Map
@@ -168,7 +171,7 @@ func (x *Execution) States() []string {
 			return
 		}
 		before := len(out)
-		for _, b := range f.act.inOrder() {
+		for _, b := range inOrder(f.act.branches) {
 			visit(b)
 		}
 		if len(out) == before {
@@ -294,12 +297,11 @@ func (x *Execution) scope(act *activity, input any) *scope {
 	}
 }
 
-// bury ends a frame for good. Only the variables of the machine itself stay:
-// a redrive goes on with them.
+// bury ends a frame. If it did not get to its output, a redrive may have it go
+// on, with its variables.
 func (x *Execution) bury(f *frame) {
 	if !f.dead && f.parent != nil {
 		x.forget(f)
-		f.variables = nil
 	}
 	f.dead = true
 }

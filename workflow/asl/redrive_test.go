@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -105,5 +106,92 @@ func TestRedriveOfEachEnd(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Whatever fails and however often, what has succeeded is not asked for again,
+// and the result is as if nothing had failed.
+func TestRedriveRepeatsNothingThatSucceeded(t *testing.T) {
+	m, err := Parse([]byte(`{"StartAt":"Both","TimeoutSeconds":60,"States":{"Both":{"Type":"Parallel","End":true,"Branches":[
+		{"StartAt":"A","States":{
+			"A":{"Type":"Task","Resource":"r","Parameters":{"of":"A"},"Assign":{"a.$":"$"},"Next":"B"},
+			"B":{"Type":"Task","Resource":"r","Parameters":{"of":"B"},"ResultPath":"$.b","Next":"C"},
+			"C":{"Type":"Pass","Parameters":{"a.$":"$a","b.$":"$.b"},"End":true}}},
+		{"StartAt":"D","States":{"D":{"Type":"Task","Resource":"r","Parameters":{"of":"D"},"End":true}}},
+		{"StartAt":"M","States":{"M":{"Type":"Map","ItemsPath":"$.l","MaxConcurrency":2,"ItemSelector":{"n.$":"$$.Map.Item.Value"},"End":true,"ItemProcessor":{"StartAt":"P","States":{
+			"P":{"Type":"Parallel","End":true,"Branches":[
+				{"StartAt":"E","States":{"E":{"Type":"Task","Resource":"r","Parameters":{"of":"E","n.$":"$.n"},"End":true}}},
+				{"StartAt":"F","States":{"F":{"Type":"Task","Resource":"r","Parameters":{"of":"F","n.$":"$.n"},"End":true}}}]}}}}}}]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(200) {
+		chance := rand.New(rand.NewPCG(seed, 1))
+		d := redriven{t: t, m: m, done: map[string]bool{}}
+		d.tell(Event{Kind: Started, At: time.Unix(0, 0), Name: "x", Input: json.RawMessage(`{"l":[1,2,3,4,5]}`)})
+		for d.x.Status() != StatusSucceeded {
+			var tasks []Command
+			for _, c := range d.x.Open() {
+				if c.Kind == RunTask {
+					tasks = append(tasks, c)
+				}
+			}
+			switch {
+			case d.x.Status() != StatusRunning:
+				d.tell(Event{Kind: Redriven, At: time.Unix(1, 0)})
+			case chance.IntN(20) == 0:
+				d.tell(Event{Kind: Stopped, At: time.Unix(1, 0)})
+			default:
+				c := tasks[chance.IntN(len(tasks))]
+				if chance.IntN(3) == 0 {
+					d.tell(Event{Kind: Failed, Command: c.ID, Error: "E"})
+					continue
+				}
+				if d.done[string(c.Input)] {
+					t.Fatalf("seed %d: %s is asked for again", seed, c.Input)
+				}
+				d.done[string(c.Input)] = true
+				d.tell(Event{Kind: Succeeded, Command: c.ID, Output: c.Input})
+			}
+		}
+		const want = `[{"a":{"of":"A"},"b":{"of":"B"}},{"of":"D"},[` +
+			`[{"n":1,"of":"E"},{"n":1,"of":"F"}],[{"n":2,"of":"E"},{"n":2,"of":"F"}],[{"n":3,"of":"E"},{"n":3,"of":"F"}],` +
+			`[{"n":4,"of":"E"},{"n":4,"of":"F"}],[{"n":5,"of":"E"},{"n":5,"of":"F"}]]]`
+		if got := string(d.x.Output()); got != want || d.x.stored != 0 || len(d.x.Open()) != 0 {
+			t.Fatalf("seed %d: output %s, %d bytes of variables, open %v", seed, got, d.x.stored, d.x.Open())
+		}
+	}
+}
+
+type redriven struct {
+	t    *testing.T
+	m    *Machine
+	x    Execution
+	done map[string]bool // by input
+}
+
+func (d *redriven) tell(e Event) {
+	d.t.Helper()
+	if _, _, err := d.m.Advance(&d.x, e); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// A branch that fails at once again ends the others before they go on.
+func TestRedriveThatFailsAtOnce(t *testing.T) {
+	m, err := Parse([]byte(`{"StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[
+		{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"r","End":true,"Catch":[{"ErrorEquals":["States.ALL"],"Next":"F"}]},"F":{"Type":"Fail","Error":"E"}}},
+		{"StartAt":"B","States":{"B":{"Type":"Task","Resource":"r","End":true}}}]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := redriven{t: t, m: m}
+	d.tell(Event{Kind: Started, At: time.Unix(0, 0), Name: "x", Input: json.RawMessage(`{}`)})
+	d.tell(Event{Kind: Failed, Command: d.x.Open()[0].ID, Error: "X"})
+	for range 2 {
+		if d.x.Status() != StatusFailed || len(d.x.Open()) != 0 {
+			t.Fatalf("%s, open %v; want FAILED and nothing open", d.x.Status(), d.x.Open())
+		}
+		d.tell(Event{Kind: Redriven, At: time.Unix(1, 0)})
 	}
 }

@@ -260,6 +260,7 @@ func (x *Execution) exit(act *activity, out any, made map[string]any, next strin
 		return
 	}
 	x.bury(f)
+	f.done = true
 	if f.parent == nil {
 		x.output = out
 		x.end(StatusSucceeded, stateError{})
