@@ -188,6 +188,13 @@ type Disposition struct {
 	At       time.Time `json:"at"`
 }
 
+// An Acknowledgement says that somebody has seen a board that did not pass. It
+// ends reminders and decides nothing.
+type Acknowledgement struct {
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
 // Secret is a string that no verb and no encoder will print. Keep it in
 // exported fields: fmt cannot see methods through unexported ones.
 type Secret string

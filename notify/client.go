@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -43,18 +42,10 @@ type configError struct{ error }
 func (e *configError) Unwrap() error   { return e.error }
 func (e *configError) Permanent() bool { return true }
 
-// Health is what the client believes about its connection.
-type Health struct {
-	Connected  bool      `json:"connected"`
-	Since      time.Time `json:"since,omitzero"`       // of the connection, or of its loss
-	LastError  string    `json:"last_error,omitempty"` // the newest trouble, in words
-	Reconnects uint64    `json:"reconnects"`           // connections after the first
-	Dropped    uint64    `json:"dropped"`              // received messages that nobody had time for
-}
-
 // A Handler is given what arrived. ctx ends when Run is asked to stop. It may
 // take its time: messages wait for it, at most 64, and then they are dropped
-// and counted. payload is its own.
+// and counted. payload is its own; what was longer than MaxPayload has one byte
+// more than that, and the rest is cut off.
 type Handler func(ctx context.Context, topic string, payload []byte)
 
 // Client keeps one connection to a broker. Its methods may be called from any
@@ -69,11 +60,13 @@ type Client struct {
 	current *session       // nil without a connection
 	calls   sync.WaitGroup // publishing goroutines; added to only under mu with a session
 	health  Health
+	rivalry rivalry
+	warned  map[string]bool // topics of retained orders that the log names
 }
 
 // NewClient returns a client at rest: nothing happens until Run.
 func NewClient(c Config, log *slog.Logger) *Client {
-	return &Client{config: c, log: log, tried: make(chan struct{})}
+	return &Client{config: c, log: log, tried: make(chan struct{}), warned: map[string]bool{}}
 }
 
 // Tried is closed when the first attempt to connect has ended, well or not:
@@ -81,10 +74,10 @@ func NewClient(c Config, log *slog.Logger) *Client {
 func (c *Client) Tried() <-chan struct{} { return c.tried }
 
 // Subscribe asks for all messages that match the filter, on every connection,
-// with QoS 1. Retained messages are left out: they are a state of the past,
-// not a request. To be called before Run.
+// with QoS 1. Messages that the broker retains are left out and named in
+// Health: they are a state of the past, not an order. To be called before Run.
 func (c *Client) Subscribe(filter string, h Handler) {
-	c.subs = append(c.subs, &subscription{filter: filter, handler: h, queue: make(chan message, 64), dropped: c.countDrop})
+	c.subs = append(c.subs, &subscription{filter: filter, handler: h, queue: make(chan message, 64), dropped: c.countDrop, retained: c.noteRetained})
 }
 
 // Run keeps the client connected until ctx ends, then says goodbye to the
@@ -109,10 +102,9 @@ func (c *Client) Run(ctx context.Context) error {
 		if up && time.Since(began) > backoffMax {
 			failures = 0
 		}
-		c.lost(up, err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(backoff(failures, rand.Float64())):
+		case <-time.After(c.lost(up, time.Since(began), failures, err)):
 		}
 	}
 	return nil
@@ -128,6 +120,7 @@ func backoff(failures int, random float64) time.Duration {
 
 // connection lives from connect to loss; up says whether the broker let us in.
 func (c *Client) connection(ctx context.Context) (up bool, err error) {
+	c.forgetRetained()
 	s, err := dial(ctx, c.config, c.subs)
 	if err != nil {
 		return false, err
@@ -137,6 +130,8 @@ func (c *Client) connection(ctx context.Context) (up bool, err error) {
 		return true, err
 	}
 	c.found(s)
+	calm := time.AfterFunc(settled, c.alone)
+	defer calm.Stop()
 	err = s.wait(ctx)
 	c.mu.Lock()
 	c.current = nil
@@ -145,63 +140,6 @@ func (c *Client) connection(ctx context.Context) (up bool, err error) {
 		s.goodbye(context.WithoutCancel(ctx), c.config)
 	}
 	return true, err
-}
-
-// found notes a connection that is ready.
-func (c *Client) found(s *session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.current = s
-	c.hasTried()
-	if c.health.Reconnects++; c.health.Since.IsZero() {
-		c.health.Reconnects = 0
-	}
-	c.health.Connected, c.health.Since, c.health.LastError = true, time.Now(), ""
-	if s.refused != nil {
-		c.health.LastError = s.refused.Error()
-		c.log.Warn("mqtt: connected, but not all is well", "broker", c.config.URL, "err", s.refused)
-		return
-	}
-	c.log.Info("mqtt: connected", "broker", c.config.URL, "client", c.config.ClientID)
-}
-
-// lost notes a connection that ended or never was; the same trouble is logged
-// once.
-func (c *Client) lost(up bool, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.hasTried()
-	if c.health.Connected {
-		c.health.Connected, c.health.Since = false, time.Now()
-	}
-	if words := err.Error(); up || words != c.health.LastError {
-		c.health.LastError = words
-		c.log.Warn("mqtt: not connected; will retry", "err", err)
-	}
-}
-
-// hasTried is called under mu.
-func (c *Client) hasTried() {
-	select {
-	case <-c.tried:
-	default:
-		close(c.tried)
-	}
-}
-
-func (c *Client) countDrop(filter string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.health.Dropped++; c.health.Dropped == 1 {
-		c.log.Error("mqtt: dropped a message: the handler is too slow; from now on only counted", "filter", filter)
-	}
-}
-
-// Health tells how the connection is.
-func (c *Client) Health() Health {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.health
 }
 
 // ErrNotConnected is given by Publish while there is no connection.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,7 +192,7 @@ func (s *session) wait(ctx context.Context) error {
 			return fmt.Errorf("mqtt connection lost: %w", s.err)
 		case <-watch.C: // a loss in the middle of connecting has no callback
 			if !s.paho.IsConnectionOpen() {
-				s.fail(errors.New("the broker closed it"))
+				s.fail(errClosed)
 			}
 		}
 	}
@@ -233,22 +234,26 @@ type subscription struct {
 	filter  string
 	handler Handler
 	queue   chan message
-	dropped func(filter string)
+
+	dropped  func(filter string)
+	retained func(topic string)
 }
 
 // receive is called by paho and never blocks it.
 func (s *subscription) receive(_ mqtt.Client, m mqtt.Message) {
 	if m.Retained() {
+		s.retained(m.Topic())
 		return
 	}
-	if len(m.Payload()) <= MaxPayload {
-		select {
-		case s.queue <- message{m.Topic(), m.Payload()}:
-			return
-		default:
-		}
+	payload := m.Payload()
+	if len(payload) > MaxPayload {
+		payload = slices.Clone(payload[:MaxPayload+1])
 	}
-	s.dropped(s.filter)
+	select {
+	case s.queue <- message{m.Topic(), payload}:
+	default:
+		s.dropped(s.filter)
+	}
 }
 
 func (s *subscription) run(ctx context.Context) {

@@ -26,6 +26,8 @@ var (
 	ErrJudged error = refusal("it has its verdict, or its ID was never given out")
 	// ErrDecided: a board has at most one disposition.
 	ErrDecided error = refusal("a person has decided already")
+	// ErrPassed is given to whoever acknowledges a board that is as it should be.
+	ErrPassed error = refusal("it passed: there is nothing to acknowledge")
 	// ErrInFlight is given for an inspection whose verdict is not there yet.
 	ErrInFlight = errors.New("in flight: no verdict yet")
 	// ErrFull is given when the disk is full. Nothing acknowledged is lost,

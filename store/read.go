@@ -18,6 +18,8 @@ type Record struct {
 	Closed      bool                   `json:"closed"`
 	Expired     bool                   `json:"expired,omitzero"` // retention took the evidence
 	Disposition *inspector.Disposition `json:"disposition,omitempty"`
+
+	Acknowledged *inspector.Acknowledgement `json:"acknowledged,omitempty"`
 }
 
 // A Filter chooses inspections; empty fields choose all.
@@ -87,12 +89,12 @@ func (s *Store) EvidenceFor(ctx context.Context, id string) ([]inspector.Blob, e
 	return r.Evidence, nil
 }
 
-const selectRecords = `SELECT row, record, bytes, quarantined, closed, disposition FROM inspections`
+const selectRecords = `SELECT row, record, bytes, quarantined, closed, disposition, acknowledged FROM inspections`
 
 func record(rows *sql.Rows) (r Record, err error) {
-	var data, disposition []byte
+	var data, disposition, acknowledged []byte
 	var bytes int64
-	if err := rows.Scan(&r.Row, &data, &bytes, &r.Quarantined, &r.Closed, &disposition); err != nil {
+	if err := rows.Scan(&r.Row, &data, &bytes, &r.Quarantined, &r.Closed, &disposition, &acknowledged); err != nil {
 		return r, err
 	}
 	if data == nil {
@@ -100,6 +102,9 @@ func record(rows *sql.Rows) (r Record, err error) {
 	}
 	if disposition != nil {
 		err = json.Unmarshal(disposition, &r.Disposition)
+	}
+	if acknowledged != nil {
+		err = errors.Join(err, json.Unmarshal(acknowledged, &r.Acknowledged))
 	}
 	err = errors.Join(err, json.Unmarshal(data, &r.Inspection))
 	r.Expired = bytes == 0 && size(r.Evidence) > 0

@@ -222,6 +222,19 @@ func (b *backend) Dispose(_ context.Context, id string, d inspector.Disposition)
 	return b.records[n], nil
 }
 
+func (b *backend) Acknowledge(_ context.Context, id string, a inspector.Acknowledgement) (Record, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.row(id)
+	if n < 0 {
+		return Record{}, fmt.Errorf("%w: inspection %q", ErrNotFound, id)
+	}
+	if b.records[n].Acknowledged == nil {
+		b.records[n].Acknowledged = &a
+	}
+	return b.records[n], nil
+}
+
 func (b *backend) Redrive(ctx context.Context, id string) error {
 	if _, err := b.Execution(ctx, id); err != nil {
 		return err

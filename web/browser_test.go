@@ -159,7 +159,12 @@ func TestPageDecides(t *testing.T) {
 	view(t, ctx, 390, 844, "dark")
 	shoot(t, ctx, "board-phone")
 	view(t, ctx, 1280, 800, "light")
-	do(t, ctx, chromedp.SendKeys(chromedp.CSS(`#by`), "Ana Horvat"), chromedp.SendKeys(chromedp.CSS(`#note`), "scratch, not copper"),
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS(`#by`), "Ana Horvat"), chromedp.Click(chromedp.CSS(`#acknowledge`)))
+	until(t, ctx, `document.getElementById('seen').innerText.includes('Seen by Ana Horvat') && document.getElementById('acknowledge').hidden`)
+	if r, err := s.Inspection(t.Context(), "aoi_1-5eed0001-1"); err != nil || r.Acknowledged == nil || r.Acknowledged.By != "Ana Horvat" || r.Disposition != nil {
+		t.Errorf("stored %+v, %v", r, err)
+	}
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS(`#note`), "scratch, not copper"),
 		chromedp.Click(chromedp.CSS(`.b-release`)))
 	until(t, ctx, `document.getElementById('decided').innerText.includes('release (false call) by Ana Horvat')`)
 	until(t, ctx, `document.getElementById('decide').hidden`)

@@ -31,11 +31,11 @@ type picture struct {
 // The line calls it exactly once for each. It does not block.
 func (s *Server) Publish(i inspector.Inspection) {
 	s.metrics.count(i)
-	s.announce(Record{Inspection: i})
+	s.Announce(Record{Inspection: i})
 }
 
-// announce tells all pages how a record is now.
-func (s *Server) announce(r Record) {
+// Announce tells all pages how a record is now. It is not counted as a verdict.
+func (s *Server) Announce(r Record) {
 	b, err := json.Marshal(complete(r))
 	if err != nil {
 		s.opt.Log.Error("an inspection cannot be shown on the pages", "id", r.ID, "err", err)

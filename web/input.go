@@ -154,6 +154,21 @@ func parseDisposition(r io.Reader, now time.Time) (inspector.Disposition, error)
 	return d, errors.Join(plain("by", d.By, maxName), plain("note", strings.NewReplacer("\n", " ", "\t", " ").Replace(d.Note), maxNote))
 }
 
+// parseAcknowledgement reads who has seen a board.
+func parseAcknowledgement(r io.Reader, now time.Time) (inspector.Acknowledgement, error) {
+	var in struct{ By string }
+	if err := decode(r, &in); errors.Is(err, io.EOF) {
+		return inspector.Acknowledgement{}, wrong("send by", "the body is empty")
+	} else if err != nil {
+		return inspector.Acknowledgement{}, err
+	}
+	a := inspector.Acknowledgement{By: strings.TrimSpace(in.By), At: now.UTC()}
+	if a.By == "" {
+		return a, wrong("give the name of the person who has seen the board", "by: an acknowledgement has a name under it")
+	}
+	return a, plain("by", a.By, maxName)
+}
+
 // upload reads a posted picture and what the asker says about it: the body is
 // the picture, or a form with it in the field image. Query parameters go
 // before form fields, those before headers.

@@ -101,6 +101,19 @@ func TestParseDisposition(t *testing.T) {
 	}
 }
 
+func TestParseAcknowledgement(t *testing.T) {
+	for in, want := range map[string]int{
+		`{"by":"Ana"}`: 0, `{"by":" Ana "}`: 0,
+		``: 400, `{}`: 400, `{"by":"  "}`: 400, `{"by":"A\u0007"}`: 400, `{"by":"A","at":1}`: 400, `{"by":1}`: 400, `[]`: 400,
+		`{"by":"` + strings.Repeat("n", 300) + `"}`: 400,
+	} {
+		a, err := parseAcknowledgement(strings.NewReader(in), noon)
+		if statusOf(err) != want || want == 0 && (a != inspector.Acknowledgement{By: "Ana", At: noon.UTC()}) {
+			t.Errorf("%q: %+v, %v; want %d", in, a, err, want)
+		}
+	}
+}
+
 // form is a multipart body of name, value pairs and its type.
 func form(t testing.TB, fields ...string) (string, string) {
 	t.Helper()
@@ -240,6 +253,16 @@ func FuzzUpload(f *testing.F) {
 		}
 		if len(picture) == 0 || len(picture) > len(body) || len(tr.Serial) > maxName {
 			t.Fatalf("let in %d bytes of %d, %+v", len(picture), len(body), tr)
+		}
+	})
+}
+
+func FuzzParseAcknowledgement(f *testing.F) {
+	f.Add([]byte(`{"by":"Ana"}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		a, err := parseAcknowledgement(bytes.NewReader(in), noon)
+		if err == nil && (a.By == "" || len(a.By) > maxName || !a.At.Equal(noon)) {
+			t.Fatalf("%q: let %+v in", in, a)
 		}
 	})
 }

@@ -124,7 +124,25 @@ func (s *Server) postDisposition(c *gin.Context) {
 	}
 	r, err := s.opt.Desk.Dispose(c.Request.Context(), c.Param("id"), d)
 	if err == nil {
-		s.announce(r)
+		s.Announce(r)
+	}
+	s.answer(c, complete(r), err)
+}
+
+func (s *Server) postAcknowledgement(c *gin.Context) {
+	body, err := s.order(c)
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	a, err := parseAcknowledgement(body, time.Now())
+	if err != nil {
+		s.fail(c, err)
+		return
+	}
+	r, err := s.opt.Desk.Acknowledge(c.Request.Context(), c.Param("id"), a)
+	if err == nil {
+		s.Announce(r)
 	}
 	s.answer(c, complete(r), err)
 }

@@ -26,10 +26,11 @@ var (
 	ErrPattern     = errors.New("not an event pattern")   // 422: nothing can match it
 )
 
-// A Record is an inspection and what a person decided about it.
+// A Record is an inspection, who has seen it and what was decided about it.
 type Record struct {
 	inspector.Inspection
-	Disposition *inspector.Disposition `json:"disposition,omitempty"`
+	Disposition  *inspector.Disposition     `json:"disposition,omitempty"`
+	Acknowledged *inspector.Acknowledgement `json:"acknowledged,omitempty"`
 }
 
 // A Query selects inspections, newest first.
@@ -113,6 +114,8 @@ type line interface {
 // desk is where a person acts.
 type desk interface {
 	Dispose(ctx context.Context, id string, d inspector.Disposition) (Record, error)
+	// Acknowledge notes that somebody has seen the board; again, it gives the first one.
+	Acknowledge(ctx context.Context, id string, a inspector.Acknowledgement) (Record, error)
 	Redrive(ctx context.Context, execution string) error
 }
 

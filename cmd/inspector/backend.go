@@ -31,6 +31,7 @@ type backend struct {
 	line   *line
 	judges *judges
 	shadow *shadow
+	told   *events
 }
 
 func meaning(err error) error {
@@ -46,7 +47,7 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", web.ErrUnchanged, err)
 	case errors.As(err, &unfit), errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
-	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked),
+	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, store.ErrPassed), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked),
 		errors.Is(err, workflow.ErrUnhandled):
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)
 	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
@@ -70,7 +71,7 @@ func (b *backend) Inspections(ctx context.Context, q web.Query) ([]web.Record, e
 	}
 	out := make([]web.Record, len(found))
 	for n, r := range found {
-		out[n] = web.Record{Inspection: r.Inspection, Disposition: r.Disposition}
+		out[n] = recordOf(r)
 	}
 	return out, nil
 }
@@ -80,7 +81,11 @@ func (b *backend) Inspection(ctx context.Context, id string) (web.Record, error)
 		return web.Record{}, fmt.Errorf("%w: %w", web.ErrNotFound, err)
 	}
 	r, err := b.store.Inspection(ctx, id)
-	return web.Record{Inspection: r.Inspection, Disposition: r.Disposition}, meaning(err)
+	return recordOf(r), meaning(err)
+}
+
+func recordOf(r store.Record) web.Record {
+	return web.Record{Inspection: r.Inspection, Disposition: r.Disposition, Acknowledged: r.Acknowledged}
 }
 
 func (b *backend) Evidence(ctx context.Context, id, kind string) (io.ReadSeekCloser, inspector.Blob, error) {
@@ -167,7 +172,25 @@ func (b *backend) Dispose(ctx context.Context, id string, d inspector.Dispositio
 	if err := b.engine.SendTaskSuccess(ctx, token, answer); err != nil {
 		return web.Record{}, meaning(err)
 	}
-	return web.Record{Inspection: r.Inspection, Disposition: &d}, nil
+	r.Disposition = &d
+	return recordOf(r), nil
+}
+
+// Acknowledge notes who has seen the board and tells of it. Again, it tells of
+// the first one again, which begins nothing twice.
+func (b *backend) Acknowledge(ctx context.Context, id string, a inspector.Acknowledgement) (web.Record, error) {
+	if _, err := store.ParseID(id); err != nil {
+		return web.Record{}, fmt.Errorf("%w: %w", web.ErrNotFound, err)
+	}
+	r, err := b.store.Acknowledge(ctx, id, a)
+	if err != nil {
+		return web.Record{}, meaning(err)
+	}
+	seen := *r.Acknowledged
+	if err := b.told.tell(context.WithoutCancel(ctx), inspectionAcknowledged, id, seen.At, acknowledgedDetailOf(r.Inspection, seen)); err != nil {
+		return web.Record{}, fmt.Errorf("%w: the acknowledgement of %s is kept, but not told: %w", web.ErrUnavailable, id, err)
+	}
+	return recordOf(r), nil
 }
 
 // States of the shipped definition: what waits for a person, and what follows.

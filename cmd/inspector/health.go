@@ -159,8 +159,18 @@ func (h *health) brokerPart() web.Part {
 func brokerPart(m notify.Health, own notify.BrokerHealth) web.Part {
 	p := web.Part{Name: "broker", State: web.OK, Detail: "connected"}
 	switch {
+	case m.Rival:
+		p.State, p.Detail, p.Remedy = web.Degraded, m.LastError, "give each box its own station.device, and restart it; messages wait on the disk meanwhile"
+		if !m.Connected {
+			p.State = web.Down
+		}
 	case !m.Connected:
 		p.State, p.Detail, p.Remedy = web.Down, "not connected: "+m.LastError, "check the broker and mqtt.broker; messages wait on the disk and go out when it is back"
+	case m.LastError != "":
+		p.State, p.Detail, p.Remedy = web.Degraded, "connected, but "+m.LastError, "let this client read ROOT/SITE/LINE/DEVICE/set/# and write below ROOT/SITE/LINE/DEVICE"
+	case len(m.Retained) > 0:
+		p.State, p.Detail = web.Degraded, fmt.Sprintf("connected; the broker retains orders, which are ignored: %s", strings.Join(m.Retained, ", "))
+		p.Remedy = "have whoever sends orders not retain them, and remove each: mosquitto_pub -r -n -t TOPIC"
 	case own.Dropped > 0:
 		p.State, p.Detail = web.Degraded, fmt.Sprintf("connected, but %d messages for subscribers that do not fetch theirs were dropped since the start", own.Dropped)
 		p.Remedy = "bring the subscriber back, or have it connect once with a clean session if it is gone for good; what it missed is under /api/v1/inspections; a restart resets the count"

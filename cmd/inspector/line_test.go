@@ -85,6 +85,11 @@ func TestSimulatedLine(t *testing.T) {
 		t.Errorf("no evidence at %s", image.Path)
 	}
 
+	for range 2 { // the first one stays
+		if code, b := a.do(http.MethodPost, "/api/v1/inspections/"+alert.ID+"/acknowledgement", "application/json", strings.NewReader(`{"by":"Eve"}`)); code != http.StatusOK {
+			t.Errorf("an acknowledgement: %d %s", code, b)
+		}
+	}
 	decision := `{"decision":"scrap","by":"Ada","note":"short under the chip"}`
 	a.until("the board waits for a person", func() bool {
 		code, _ := a.do(http.MethodPost, "/api/v1/inspections/"+alert.ID+"/disposition", "application/json", strings.NewReader(decision))
@@ -96,8 +101,12 @@ func TestSimulatedLine(t *testing.T) {
 	a.until("the execution succeeded", func() bool {
 		return get[web.Execution](a, "/api/v1/executions/"+alert.ID).Status == "SUCCEEDED"
 	})
-	if d := get[web.Record](a, "/api/v1/inspections/"+alert.ID).Disposition; d == nil || d.Decision != "scrap" || d.By != "Ada" {
+	r := get[web.Record](a, "/api/v1/inspections/"+alert.ID)
+	if d := r.Disposition; d == nil || d.Decision != "scrap" || d.By != "Ada" {
 		t.Errorf("disposition %+v; want Ada's scrap", d)
+	}
+	if r.Acknowledged == nil || r.Acknowledged.By != "Eve" {
+		t.Errorf("acknowledged %+v; want Eve's", r.Acknowledged)
 	}
 	for range 5 {
 		receive(t, alerts, "result")

@@ -19,6 +19,8 @@ const (
 	modelChanged     = "Model Changed"
 	cameraChanged    = "Camera State Change"
 	storageChanged   = "Storage Health Change"
+
+	inspectionAcknowledged = "Inspection Acknowledged"
 )
 
 // A judgedDetail is the detail of Inspection Judged.
@@ -46,6 +48,21 @@ func judgedDetailOf(i inspector.Inspection) judgedDetail {
 		d.Defects[f.Class]++
 	}
 	return d
+}
+
+// An acknowledgedDetail is the detail of Inspection Acknowledged.
+type acknowledgedDetail struct {
+	Inspection string            `json:"inspection"`
+	Station    inspector.Station `json:"station"`
+	Verdict    inspector.Verdict `json:"verdict"`
+	Recipe     string            `json:"recipe"`
+	Serial     string            `json:"serial"`
+	By         string            `json:"by"`
+	At         time.Time         `json:"at"`
+}
+
+func acknowledgedDetailOf(i inspector.Inspection, a inspector.Acknowledgement) acknowledgedDetail {
+	return acknowledgedDetail{i.ID, i.Station, i.Verdict, i.Recipe, i.Serial, a.By, a.At.UTC()}
 }
 
 // A modelDetail is the detail of Model Changed.

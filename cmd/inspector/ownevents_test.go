@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"inspector/notify/rule"
 	"inspector/store"
 	"inspector/web"
+	"inspector/workflow"
 )
 
 // What the code tells is what the schema allows, and the examples show it.
@@ -35,10 +37,11 @@ func TestOwnEventsAreAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, e := range map[string]rule.Event{
-		"inspection-judged": o.Event(inspectionJudged, board.ID, at, judgedDetailOf(board)),
-		"model-changed":     o.Event(modelChanged, "k", at, modelDetailOf(model.Change{At: at, By: "Ana", Model: "pcb", Alias: model.Production, From: "1.0.0", To: "1.1.0", Reason: "fewer false calls"})),
-		"camera-state":      o.Event(cameraChanged, "k", at, cameraDetail{camera.Lost, camera.Delivering, "/dev/video0", "no frame for 5s", at}),
-		"storage-health":    o.Event(storageChanged, "k", at, storageDetail{web.Degraded, web.OK, "1.9 GB free", "free space on the disk that holds data", 1_900_000_000, 64_000_000_000}),
+		"inspection-judged":       o.Event(inspectionJudged, board.ID, at, judgedDetailOf(board)),
+		"inspection-acknowledged": o.Event(inspectionAcknowledged, board.ID, at, acknowledgedDetailOf(board, inspector.Acknowledgement{By: "Ana", At: at})),
+		"model-changed":           o.Event(modelChanged, "k", at, modelDetailOf(model.Change{At: at, By: "Ana", Model: "pcb", Alias: model.Production, From: "1.0.0", To: "1.1.0", Reason: "fewer false calls"})),
+		"camera-state":            o.Event(cameraChanged, "k", at, cameraDetail{camera.Lost, camera.Delivering, "/dev/video0", "no frame for 5s", at}),
+		"storage-health":          o.Event(storageChanged, "k", at, storageDetail{web.Degraded, web.OK, "1.9 GB free", "free space on the disk that holds data", 1_900_000_000, 64_000_000_000}),
 	} {
 		text, err := e.JSON()
 		if err != nil {
@@ -63,6 +66,41 @@ func TestOwnEventsAreAsDocumented(t *testing.T) {
 		if schema.Validate(v) == nil {
 			t.Errorf("the schema takes any detail of %s", name)
 		}
+	}
+}
+
+// Who has seen a board is told once, also when it is said again.
+func TestAcknowledgementIsTold(t *testing.T) {
+	f := newEventful(t)
+	f.write("rules/seen.yaml", "pattern: '{\"detail-type\": [\"Inspection Acknowledged\"]}'\ntargets: {tell: {mqtt: {topic: told/seen}, input_path: $.detail.by}}\n")
+	f.start()
+	b := &backend{store: f.disk, told: f.events}
+	accepted := func(v inspector.Verdict) string {
+		i := f.fails(f.disk.NextID().String())
+		i.Verdict = v
+		i, err := f.disk.Accept(t.Context(), i, nil, func(inspector.Inspection) ([]workflow.Transition, error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return i.ID
+	}
+	board, good := accepted(inspector.Fail), accepted(inspector.Pass)
+	for _, by := range []string{"Ana", "Ben"} {
+		if r, err := b.Acknowledge(t.Context(), board, inspector.Acknowledgement{By: by, At: time.Now().UTC()}); err != nil || r.Acknowledged == nil || r.Acknowledged.By != "Ana" {
+			t.Fatalf("%s: %+v, %v", by, r.Acknowledged, err)
+		}
+	}
+	if told := within(t, f.heard); told != `told/seen "Ana"` {
+		t.Errorf("told %s", told)
+	}
+	for id, want := range map[string]error{good: web.ErrConflict, "nobody": web.ErrNotFound, f.disk.NextID().String(): web.ErrNotFound} {
+		if _, err := b.Acknowledge(t.Context(), id, inspector.Acknowledgement{By: "Ana"}); !errors.Is(err, want) {
+			t.Errorf("%s: %v; want %v", id, err, want)
+		}
+	}
+	all, _, err := f.disk.Executions(t.Context(), store.ExecutionFilter{Machine: "rule/seen/tell"})
+	if err != nil || len(all) != 1 {
+		t.Errorf("%d deliveries (%v), want 1", len(all), err)
 	}
 }
 

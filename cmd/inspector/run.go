@@ -161,7 +161,7 @@ func (a *works) assemble(ctx context.Context) error {
 		return err
 	}
 	everywhere := executions{a.engine, a.cluster, a.handed}
-	back := &backend{store: a.disk, engine: everywhere, judges: a.judges, shadow: a.beside}
+	back := &backend{store: a.disk, engine: everywhere, judges: a.judges, shadow: a.beside, told: a.events}
 	if err := a.show(health, back, newStatesAPI(everywhere, a.disk, a.log)); err != nil {
 		return err
 	}

@@ -208,6 +208,10 @@ function board(r) {
   const p = r.disposition;
   set($('decided'), p ? `Decided: ${p.decision}${p.decision === 'release' ? ' (false call)' : ''} by ${p.by}, ${new Date(p.at).toLocaleString()}${p.note ? ' – ' + p.note : ''}` : '');
   $('decided').hidden = !p;
+  const a = r.acknowledged;
+  set($('seen'), a ? `Seen by ${a.by}, ${new Date(a.at).toLocaleString()}` : '');
+  $('seen').hidden = !a;
+  $('acknowledge').hidden = Boolean(a);
   $('decide').hidden = Boolean(p) || v === 'pass';
   const image = r.evidence.some(b => b.kind === 'image'), still = $('still'), src = `/api/v1/inspections/${encodeURIComponent(r.id)}/evidence/image`;
   if (image && still.getAttribute('src') !== src) still.src = src;
@@ -231,11 +235,12 @@ async function decide(e) {
   $('decide-error').hidden = true;
   buttons.forEach(b => { b.disabled = true; });
   try {
-    const r = await fetch(`/api/v1/inspections/${encodeURIComponent(open)}/disposition`, { method: 'POST', headers,
-      body: JSON.stringify({ decision: e.submitter.value, by: $('by').value, note: $('note').value }) });
+    const by = $('by').value, seen = e.submitter.value === 'acknowledge';
+    const r = await fetch(`/api/v1/inspections/${encodeURIComponent(open)}/${seen ? 'acknowledgement' : 'disposition'}`, { method: 'POST', headers,
+      body: JSON.stringify(seen ? { by } : { decision: e.submitter.value, by, note: $('note').value }) });
     const answer = await r.json();
     if (r.ok) {
-      localStorage.setItem('name', $('by').value);
+      localStorage.setItem('name', by);
       if (token) sessionStorage.setItem('token', token);
       keep(answer);
       $('board-close').focus();
@@ -243,7 +248,7 @@ async function decide(e) {
       if (r.status === 401) { $('token-row').hidden = false; sessionStorage.removeItem('token'); $('token').focus(); }
       say(`${answer.detail}: ${answer.remedy}`);
     }
-  } catch { say('The inspector cannot be reached; nothing was decided. Try again.'); }
+  } catch { say('The inspector cannot be reached; nothing was changed. Try again.'); }
   buttons.forEach(b => { b.disabled = false; });
 }
 
