@@ -60,13 +60,23 @@ func (e *Engine) begin(b Begin, at time.Time) ([]Transition, error) {
 	return e.first(m, &asl.Execution{}, Execution{ID: b.ID, Machine: b.Machine, StateMachine: b.Called, Type: Express, Started: at}, b.Input)
 }
 
+// Running is an execution that has ended as it was before.
+func (x Execution) Running() Execution {
+	x.Status, x.Stopped, x.Output, x.Error, x.Cause = asl.StatusRunning, time.Time{}, nil, "", ""
+	return x
+}
+
 // consequences are the first transitions of what the change of an execution's
 // status begins. One that cannot begin must not hold up the execution.
 func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution) (out []Transition) {
 	if e.options.Emit == nil || t.Execution.Type == Express || before == x.Status() {
 		return nil
 	}
-	for _, b := range e.options.Emit(before, t.Execution, x.Input(), t.Event.At) {
+	begins := e.options.Emit(before, t.Execution, x.Input(), t.Event.At)
+	if before == "" && x.Status() != asl.StatusRunning { // it ended as it began
+		begins = slices.Concat(e.options.Emit(before, t.Execution.Running(), x.Input(), t.Event.At), begins)
+	}
+	for _, b := range begins {
 		all, err := e.begin(b, t.Event.At)
 		if err != nil {
 			e.log.Error("a change of status does not begin what it should", "execution", t.Execution.ID, "status", x.Status(), "begins", b.ID, "err", err)

@@ -138,3 +138,21 @@ func TestChangeAndDeliveriesAreOneCommit(t *testing.T) {
 		wantStatus(t, e, "x-succeeded", asl.StatusSucceeded)
 	})
 }
+
+// An execution that ends as it begins was RUNNING before.
+func TestAnExecutionThatEndsAtOnceIsToldOfTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, r := newMemory(), &told{}
+		e := emitting(t, j, r, handlers{"deliver": func(context.Context, workflow.Task) (json.RawMessage, error) { return nil, nil }})
+		hash := deploy(t, e, `{"StartAt":"A","States":{"A":{"Type":"Pass","End":true}}}`)
+		defer run(t, e)()
+		must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{"a":1}`)))
+		synctest.Wait()
+		if want := []string{`x:  to RUNNING on {"a":1}`, `x:  to SUCCEEDED on {"a":1}`}; !slices.Equal(slices.Sorted(slices.Values(r.changes)), want) {
+			t.Errorf("told of %q, want %q", r.changes, want)
+		}
+		for _, id := range []string{"x-running", "x-succeeded"} {
+			wantStatus(t, e, id, asl.StatusSucceeded)
+		}
+	})
+}

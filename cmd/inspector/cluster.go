@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -22,7 +23,7 @@ type registrar interface {
 // onlyHere are the resources that touch what only this device has: its disk,
 // its programs and, if it is embedded, its broker.
 func onlyHere(c Config, o *outside) []string {
-	local := []string{quarantine, review, closeBoard, putObject} // evidence is forwarded from the disk
+	local := []string{quarantine, review, closeBoard, putObject, temporal.MachineResource} // evidence is forwarded from the disk
 	if c.MQTT.Broker == "embedded" {
 		local = append(local, publishResult, publishAlert)
 	}
@@ -43,11 +44,15 @@ func (a *works) join(ctx context.Context) (err error) {
 	if a.config.Workflow.Engine != engineTemporal {
 		return nil
 	}
-	if a.cluster, err = temporal.New(a.config.cluster(onlyHere(a.config, a.outside)), a.log); err != nil {
+	k := a.config.cluster(onlyHere(a.config, a.outside))
+	k.Home = true
+	if a.cluster, err = temporal.New(k, a.log); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, func() error { a.cluster.Close(); return nil })
 	a.worker = a.cluster.NewWorker()
+	a.worker.Handle(temporal.MachineResource, 4, temporal.Machines(a.engine.Lookup))
+	a.worker.Handle(temporal.TellResource, 4, temporal.Tells(a.events.changed))
 	a.engine.Handle(temporal.HandOverResource, 8, a.cluster.Hand(a.disk.Definition))
 	a.handed, err = a.engine.Deploy(ctx, temporal.HandOver)
 	return err
@@ -108,12 +113,13 @@ func (h handing) Prepare(machine, id string, input json.RawMessage, at time.Time
 	if err != nil {
 		return nil, err
 	}
-	in, err := json.Marshal(temporal.Handing{Machine: here[0].Execution.Machine, Input: input})
+	w := here[0].Execution
+	in, err := json.Marshal(temporal.Handing{Machine: w.Machine, Input: input, StateMachine: w.StateMachine, Version: w.Version, Alias: w.Alias, Type: w.Type})
 	if err != nil {
 		return nil, err
 	}
 	// That a board is handed over is no news; its name and its holds are those of its machine.
-	return h.engine.PrepareBegin(workflow.Begin{Machine: h.handed, Called: here[0].Execution.StateMachine, ID: id, Input: in}, at)
+	return h.engine.PrepareBegin(workflow.Begin{Machine: h.handed, Called: w.StateMachine, ID: id, Input: in}, at)
 }
 
 // executions are those of the engine, and those that it handed over to the
@@ -127,12 +133,12 @@ type executions struct {
 // askIn bounds how long the cluster may take to answer.
 const askIn = 10 * time.Second
 
-// at gives the cluster, and for how long to ask it, if it has the execution,
-// and nil if the engine has it, or nobody.
+// at gives the cluster, and for how long to ask it, if it has the execution or
+// may have it, begun by another one there, and nil if the engine has it.
 func (x executions) at(ctx context.Context, id string) (*temporal.Client, context.Context, context.CancelFunc) {
 	if x.cluster != nil {
 		d, err := x.Engine.Describe(ctx, id)
-		if err == nil && d.Machine == x.handed && d.Status == asl.StatusSucceeded {
+		if err == nil && d.Machine == x.handed && d.Status == asl.StatusSucceeded || errors.Is(err, workflow.ErrNotFound) && id != "" {
 			ctx, cancel := context.WithTimeout(ctx, askIn)
 			return x.cluster, ctx, cancel
 		}

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,4 +77,81 @@ func TestHandOver(t *testing.T) {
 		}
 	}
 	a.stop()
+}
+
+// A board's execution on the cluster begins another there, and rules are told
+// of both.
+func TestNestedOnTheCluster(t *testing.T) {
+	s := temporaltest.New(t, filepath.Join("..", ".."))
+	s.Start()
+	rules, told := t.TempDir(), filepath.Join(t.TempDir(), "told")
+	rule := "pattern: {detail-type: [Step Functions Execution Status Change]}\ntargets: {folder: {folder: " + told + "}}\n"
+	if err := os.WriteFile(filepath.Join(rules, "all.yaml"), []byte(rule), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := startAppliance(t, t.TempDir(), "INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_WORKFLOW_ENGINE=temporal", "INSPECTOR_WORKFLOW_TEMPORAL_ADDRESS="+s.Address, "INSPECTOR_EVENTS_RULES="+rules)
+	act := func(name, body string) {
+		if code, answer := a.do(http.MethodPost, "/api/v1/states/"+name, "application/json", strings.NewReader(body)); code != http.StatusOK {
+			t.Fatalf("%s: %d %s", name, code, answer)
+		}
+	}
+	act("CreateStateMachine", `{"name":"after","definition":{"StartAt":"A","States":{"A":{"Type":"Pass","Result":"done","End":true}}}}`)
+	act("UpdateStateMachine", `{"name":"inspection","definition":{"StartAt":"N","States":{"N":{"Type":"Task","Resource":"arn:aws:states:::states:startExecution.sync:2",
+		"Parameters":{"StateMachineArn":"after","Name":"of-a-board"},"ResultSelector":{"of.$":"$.Output","machine.$":"$.StateMachineArn"},"End":true}}}}`)
+	code, body := a.do(http.MethodPost, "/api/v1/inspections", "image/jpeg", bytes.NewReader(jpeg(t, plain())))
+	var i inspector.Inspection
+	if err := json.Unmarshal(body, &i); err != nil || code >= 300 {
+		t.Fatalf("%d %s %v", code, body, err)
+	}
+	var x web.Execution
+	a.until("the board's execution ends on the cluster", func() bool {
+		x = get[web.Execution](a, "/api/v1/executions/"+i.ID)
+		return x.Status == "SUCCEEDED" && len(x.Output) > 0 && strings.Contains(string(x.Output), "done")
+	})
+	if want := `{"machine":"arn:aws:states:site:inspector1:stateMachine:after","of":"done"}`; x.StateMachine != "inspection" || !strings.HasSuffix(string(x.Output), `"of":"done"}`) {
+		t.Errorf("%+v, output %s, want %s", x, x.Output, want)
+	}
+	if inner := get[web.Execution](a, "/api/v1/executions/of-a-board"); inner.Status != "SUCCEEDED" || inner.StateMachine != "after" {
+		t.Errorf("the inner execution is %+v", inner)
+	}
+	want := []string{"after SUCCEEDED", "after RUNNING", "inspection RUNNING", "inspection SUCCEEDED"}
+	slices.Sort(want)
+	var have []string
+	a.until("the rule has told of all changes", func() bool { have = changesIn(t, told); return len(have) >= len(want) })
+	if !slices.Equal(have, want) {
+		t.Errorf("told of %q, want %q", have, want)
+	}
+	a.stop()
+}
+
+// changesIn are the changes of status that a folder was told of.
+func changesIn(t *testing.T, dir string) (out []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var letter struct {
+			Body string `json:"body"`
+		}
+		var event struct {
+			Account string `json:"account"`
+			Detail  struct {
+				Machine string `json:"stateMachineArn"`
+				Status  string `json:"status"`
+			} `json:"detail"`
+		}
+		if err := errors.Join(json.Unmarshal(text, &letter), json.Unmarshal([]byte(letter.Body), &event)); err != nil || event.Account != "inspector1" {
+			t.Errorf("%s: %s %v", name, text, err)
+			continue
+		}
+		out = append(out, event.Detail.Machine[strings.LastIndex(event.Detail.Machine, ":")+1:]+" "+event.Detail.Status)
+	}
+	slices.Sort(out)
+	return out
 }

@@ -13,6 +13,7 @@ import (
 	"inspector/notify/rule"
 	"inspector/workflow"
 	"inspector/workflow/asl"
+	"inspector/workflow/temporal"
 )
 
 // events decides what is begun for an event, and shows it to whoever looks.
@@ -77,10 +78,27 @@ func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage,
 	if e.set.Empty() && !e.bus.watched() {
 		return nil
 	}
-	root, _, _ := strings.Cut(cmp.Or(x.Parent, x.ID), "/") // a task's key begins with its execution
-	event, begin := e.deliveries(e.origin.StatusChange(changeOf(x, input), at), rule.Generation(root))
+	event, begin := e.statusChange(e.origin, x, input, at)
 	e.bus.show(event)
 	return begin
+}
+
+// changed begins the deliveries of a change of status on the cluster, durably.
+// Told again, none is begun twice here; another device may have told it.
+func (e *events) changed(ctx context.Context, c temporal.Change) error {
+	origin := e.origin
+	origin.Account = c.Device
+	event, begin := e.statusChange(origin, c.Execution, c.Input, c.At)
+	err := e.engine.Begin(ctx, begin...)
+	if err == nil {
+		e.bus.show(event)
+	}
+	return err
+}
+
+func (e *events) statusChange(o rule.Origin, x workflow.Execution, input json.RawMessage, at time.Time) (json.RawMessage, []workflow.Begin) {
+	root, _, _ := strings.Cut(cmp.Or(x.Parent, x.ID), "/") // a task's key begins with its execution
+	return e.deliveries(o.StatusChange(changeOf(x, input), at), rule.Generation(root))
 }
 
 // changeOf is the execution in the words of an event.

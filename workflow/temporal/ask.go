@@ -21,9 +21,7 @@ type folded struct {
 	events  []asl.Event
 	history []asl.HistoryEvent
 	parked  map[int64]string
-
-	definition, device string
-	local              []string
+	start   Start // without journal and input
 }
 
 // fold asks for the journal and folds it. A worker must be at work somewhere.
@@ -45,8 +43,11 @@ func fold(ask func(from int) (page, error)) (*folded, error) {
 			return nil, err
 		}
 		if f.machine == nil {
-			f.definition, f.device, f.local = p.Definition, p.Device, p.Local
-			if f.machine, err = asl.Restore([]byte(p.Definition)); err != nil {
+			if p.Start == nil {
+				return nil, errors.New("the worker that answers is of another release: update all devices of the task queue")
+			}
+			f.start = *p.Start
+			if f.machine, err = asl.Restore([]byte(f.start.Definition)); err != nil {
 				return nil, err
 			}
 		}
@@ -73,7 +74,8 @@ func (c *Client) Describe(ctx context.Context, id string) (engine.Description, e
 		return engine.Description{}, wrap(err, "describe", id)
 	}
 	d := engine.Description{Execution: engine.Execution{
-		ID: id, Machine: f.machine.Hash(), Status: f.x.Status(), Started: f.x.Started(), States: f.x.States(),
+		ID: id, Machine: f.machine.Hash(), StateMachine: f.start.StateMachine, Version: f.start.Version, Alias: f.start.Alias, Type: f.start.Type,
+		ParentToken: f.start.ParentToken, Redrives: f.x.Redrives(), Status: f.x.Status(), Started: f.x.Started(), States: f.x.States(),
 		Output: f.x.Output(), Error: f.x.Error(), Cause: f.x.Cause(),
 	}}
 	if len(f.events) > 0 {

@@ -33,7 +33,7 @@ func BenchmarkServer(b *testing.B) {
 	working.Go(func() { _ = w.Run(ctx) })
 	defer func() { cancel(); working.Wait(); c.Close() }()
 	one := func(id string) {
-		if err := c.Start(ctx, []byte(threeDeeds), id, json.RawMessage(`{}`)); err != nil {
+		if err := c.Start(ctx, []byte(threeDeeds), engine.Execution{ID: id}, json.RawMessage(`{}`)); err != nil {
 			b.Error(err)
 		} else if err := c.sdk.GetWorkflow(ctx, id, "").Get(ctx, nil); err != nil {
 			b.Error(err)

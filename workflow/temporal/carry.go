@@ -42,7 +42,7 @@ func (r *run) resting() bool {
 // empty history, and nothing would be lost on the way: no task is in flight
 // and every signal is read. Timers and tokens are taken along.
 func (r *run) mayContinue() bool {
-	if r.ended() || r.tasks > 0 || !r.resting() {
+	if r.ended() || r.tasks > 0 || r.sending > 0 || !r.resting() {
 		return false
 	}
 	for _, s := range r.signals {

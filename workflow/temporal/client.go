@@ -76,10 +76,12 @@ func (c *Client) Check(ctx context.Context) error {
 	return nil
 }
 
-// Start begins an execution: the cluster has it when this returns. The same ID
-// with the same definition and input is harmless; with others it is
+// Start begins the execution w, whose ID is set and, if it is known, by which
+// machine it is begun: the cluster has it when this returns. The same ID with
+// the same definition and input is harmless; with others it is
 // workflow.ErrExists.
-func (c *Client) Start(ctx context.Context, definition []byte, id string, input json.RawMessage) error {
+func (c *Client) Start(ctx context.Context, definition []byte, w engine.Execution, input json.RawMessage) error {
+	id := w.ID
 	if !utf8.Valid(definition) {
 		return &startError{id, errors.New("the definition is not UTF-8")}
 	}
@@ -88,13 +90,14 @@ func (c *Client) Start(ctx context.Context, definition []byte, id string, input 
 		return &startError{id, err}
 	}
 	for _, r := range m.Resources() {
-		if strings.HasPrefix(r, "arn:aws:states:::states:") {
+		if strings.HasPrefix(r, "arn:aws:states:::states:") && !(c.config.Home && engine.Nests(r)) {
 			return &startError{id, fmt.Errorf("nobody on a cluster handles %q: run it on the embedded engine", r)}
 		}
 	}
 	mark := startMark(m, input)
 	err = c.execute(ctx, id, mark, m, enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		Start{Definition: string(definition), Input: input, Device: c.config.Device, Local: c.config.Local, Lost: c.config.Lost})
+		Start{Definition: string(definition), Input: input, Device: c.config.Device, Local: c.config.Local, Lost: c.config.Lost,
+			StateMachine: w.StateMachine, Version: w.Version, Alias: w.Alias, Type: w.Type, Nests: c.config.Home, Tells: c.config.Home})
 	var already *serviceerror.WorkflowExecutionAlreadyStarted
 	var refused *serviceerror.InvalidArgument
 	switch {
@@ -135,7 +138,7 @@ func (c *Client) same(ctx context.Context, id, mark string) error {
 
 // Stop aborts an execution; one that has ended is left as it is.
 func (c *Client) Stop(ctx context.Context, id, errorName, cause string) error {
-	err := c.sdk.SignalWorkflow(ctx, id, "", signalStop, stop{errorName, cause})
+	err := c.sdk.SignalWorkflow(ctx, id, "", signalStop, stop{Error: errorName, Cause: cause})
 	if isNotFound(err) {
 		_, err = c.fold(ctx, id) // ended, or never was
 	}
@@ -161,7 +164,8 @@ func (c *Client) Redrive(ctx context.Context, id string) error {
 		return wrap(engine.ErrNotParked, "redrive", id)
 	}
 	mark := startMark(f.machine, f.events[0].Input)
-	in := Start{Definition: f.definition, Device: f.device, Local: f.local, Lost: c.config.Lost, Journal: journal, Redrive: true}
+	in := f.start
+	in.Journal, in.Redrive = journal, true
 	return wrap(c.execute(ctx, id, mark, f.machine, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY, in), "redrive", id)
 }
 

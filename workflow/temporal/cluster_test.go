@@ -30,7 +30,7 @@ func TestExecutionsGoOnElsewhere(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	first := startWorker(t, s.Address, true)
-	if err := c.Start(ctx, []byte(twoDeeds), "lost", json.RawMessage(`{}`)); err != nil {
+	if err := c.Start(ctx, []byte(twoDeeds), engine.Execution{ID: "lost"}, json.RawMessage(`{}`)); err != nil {
 		t.Fatal(err)
 	}
 	said := first.until("began lost/Second/2")
@@ -69,7 +69,7 @@ func TestContinuesOnTheServer(t *testing.T) {
 	loop := `{"StartAt":"Do","States":{"Do":{"Type":"Task","Resource":"local:quick","ResultPath":null,"Next":"Add"},
 		"Add":{"Type":"Pass","Parameters":{"n.$":"States.MathAdd($.n, 1)"},"Next":"More"},
 		"More":{"Type":"Choice","Choices":[{"Variable":"$.n","NumericLessThan":30,"Next":"Do"}],"Default":"End"},"End":{"Type":"Succeed"}}}`
-	if err := c.Start(ctx, []byte(loop), "loop", json.RawMessage(`{"n":0}`)); err != nil {
+	if err := c.Start(ctx, []byte(loop), engine.Execution{ID: "loop"}, json.RawMessage(`{"n":0}`)); err != nil {
 		t.Fatal(err)
 	}
 	first, err := c.sdk.DescribeWorkflowExecution(ctx, "loop", "")
@@ -105,7 +105,7 @@ func TestLongHumanStep(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	first := startWorker(t, s.Address, false)
-	if err := c.Start(ctx, []byte(personDecides), "ask", json.RawMessage(`{"board":7}`)); err != nil {
+	if err := c.Start(ctx, []byte(personDecides), engine.Execution{ID: "ask"}, json.RawMessage(`{"board":7}`)); err != nil {
 		t.Fatal(err)
 	}
 	first.until("began ask/Ask/1")
@@ -164,7 +164,7 @@ func TestClient(t *testing.T) {
 	defer cancel()
 	worker := startWorker(t, s.Address, true)
 	start := func(id, definition, input string) error {
-		return c.Start(ctx, []byte(definition), id, json.RawMessage(input))
+		return c.Start(ctx, []byte(definition), engine.Execution{ID: id}, json.RawMessage(input))
 	}
 	t.Run("start", func(t *testing.T) {
 		for n, err := range []error{start("one", personDecides, `{"a":1}`), start("one", personDecides, `{"a":1}`)} {

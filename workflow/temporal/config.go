@@ -27,6 +27,7 @@ type Config struct {
 
 	Device string        // names the queues of Local resources
 	Local  []string      // resources that touch what only this device has
+	Home   bool          // workers handle MachineResource and TellResource: executions may begin others, and tell of themselves
 	Lost   time.Duration // how long a silent worker keeps a deed; 0 is 30 s
 	Grace  time.Duration // for deeds begun when a worker stops; 0 is 5 s
 }

@@ -15,6 +15,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"inspector/workflow/asl"
+
+	engine "inspector/workflow"
 )
 
 // A run is one run of the Temporal workflow: a whole execution, or a part of
@@ -31,6 +33,9 @@ type run struct {
 	tasks   int // of doing
 	parked  map[int64]string
 	waiting []asl.Command // tasks that wait for the continuation
+	changes []Change      // of the status, not told yet
+	unbegun int64         // Await of a task that could not begin what it waits for
+	sending int           // messages on their way to other executions, and changes
 	signals []workflow.ReceiveChannel
 }
 
@@ -63,7 +68,10 @@ func Execute(ctx workflow.Context, in Start) (Outcome, error) {
 		err = r.tell(asl.Event{Kind: asl.Stopped, Cause: "The workflow was cancelled."})
 	}
 	calm, _ := workflow.NewDisconnectedContext(ctx)
-	if e := workflow.Await(calm, func() bool { return workflow.AllHandlersFinished(ctx) }); e != nil {
+	if r.ended() {
+		r.report(calm)
+	}
+	if e := workflow.Await(calm, func() bool { return workflow.AllHandlersFinished(ctx) && r.sending == 0 }); e != nil {
 		return Outcome{}, e
 	}
 	if next && !r.ended() {
@@ -79,7 +87,7 @@ func (r *run) begin() error {
 		if err := workflow.SideEffect(r.ctx, func(workflow.Context) any { return rand.Text() }).Get(&seed); err != nil {
 			return fmt.Errorf("draw the seed: %w", err)
 		}
-		return r.tell(asl.Event{Kind: asl.Started, Name: r.name, Arn: asl.ARN(cmp.Or(r.start.Device, "inspector"), r.machine.Hash(), r.name), Input: r.start.Input, Seed: seed})
+		return r.tell(asl.Event{Kind: asl.Started, Name: r.name, Arn: r.start.arn(r.name, r.machine.Hash()), Input: r.start.Input, Seed: seed})
 	}
 	events, err := unpack(r.start.Journal)
 	if err != nil {
@@ -105,6 +113,7 @@ func (r *run) begin() error {
 // tell records one event and carries out what it asks for.
 func (r *run) tell(e asl.Event) error {
 	e.At, e.Random = workflow.Now(r.ctx).UTC(), r.chance(e.Seed)
+	before := r.x.Status()
 	_, commands, err := r.machine.Advance(&r.x, e)
 	if err != nil {
 		return err
@@ -112,6 +121,9 @@ func (r *run) tell(e asl.Event) error {
 	r.journal = append(r.journal, e)
 	for _, c := range commands {
 		r.carryOut(c)
+	}
+	if r.x.Status() != before {
+		r.changed(before, e.At)
 	}
 	if !r.ended() {
 		workflow.SetCurrentDetails(r.ctx, strings.Join(r.x.States(), ", "))
@@ -140,8 +152,13 @@ func (r *run) carryOut(c asl.Command) {
 	switch {
 	case c.Kind == asl.Cancel:
 		r.withdraw(c.ID)
+		if name, ok := engine.AwaitedExecution(r.name, c); ok && r.start.Nests && c.ID != r.unbegun {
+			r.abandon(name, c.ID)
+		}
 	case c.Kind == asl.RunTask && r.resting():
 		r.waiting = append(r.waiting, c)
+	case c.Kind == asl.RunTask && r.start.Nests && engine.Nests(c.Resource):
+		r.do(c, r.nest)
 	case c.Kind == asl.RunTask:
 		r.do(c, r.task)
 	case c.Kind == asl.SetTimer:

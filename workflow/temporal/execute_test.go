@@ -236,7 +236,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	s := asks(t, func(s *stage, _ string) { s.SignalWorkflow(signalStop, stop{"Line.Closed", "for good"}) })
+	s := asks(t, func(s *stage, _ string) { s.SignalWorkflow(signalStop, stop{Error: "Line.Closed", Cause: "for good"}) })
 	s.wants(asl.StatusAborted, "", "Line.Closed", "for good")
 	var said *temporal.ApplicationError
 	if !errors.As(s.GetWorkflowError(), &said) || said.Type() != "Line.Closed" || said.Message() != "for good" {

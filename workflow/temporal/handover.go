@@ -24,6 +24,11 @@ const HandOverResource = "inspector:handover"
 type Handing struct {
 	Machine string          `json:"machine"` // hash of the definition
 	Input   json.RawMessage `json:"input"`
+
+	StateMachine string        `json:"stateMachine,omitempty"` // name of the machine that it is begun by
+	Version      int           `json:"version,omitempty"`
+	Alias        string        `json:"alias,omitempty"`
+	Type         workflow.Type `json:"type,omitempty"`
 }
 
 // Hand is the handler of HandOverResource. definition gives a definition by
@@ -38,7 +43,7 @@ func (c *Client) Hand(definition func(ctx context.Context, hash string) ([]byte,
 		if err != nil {
 			return nil, fmt.Errorf("hand over %q: definition %s: %w", t.Execution, in.Machine, err)
 		}
-		if err := c.Start(ctx, d, t.Execution, in.Input); err != nil {
+		if err := c.Start(ctx, d, workflow.Execution{ID: t.Execution, StateMachine: in.StateMachine, Version: in.Version, Alias: in.Alias, Type: in.Type}, in.Input); err != nil {
 			return nil, err
 		}
 		return json.Marshal(map[string]string{"workflow": t.Execution})

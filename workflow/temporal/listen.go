@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"inspector/workflow/asl"
+
+	engine "inspector/workflow"
 )
 
 // Names of what the workflow listens to.
@@ -18,6 +20,7 @@ const (
 	signalHeartbeat = "heartbeat" // (token string)
 	signalStop      = "stop"      // (stop)
 	signalRedrive   = "redrive"   // () what is parked is tried again, with the same keys
+	signalEnded     = "ended"     // (answer) of an execution that a task waits for
 )
 
 // Types of the errors of updateAnswer.
@@ -38,16 +41,15 @@ type answer struct {
 type stop struct {
 	Error string `json:"error,omitempty"`
 	Cause string `json:"cause,omitempty"`
+	Of    *deed  `json:"of,omitempty"` // only what was begun by this task of another execution
 }
 
 // A page is a part of the journal; folding all of it gives the execution.
 type page struct {
-	Definition string           `json:"definition,omitempty"` // on the first page, with the next two
-	Device     string           `json:"device,omitempty"`
-	Local      []string         `json:"local,omitempty"`
-	Events     []asl.Event      `json:"events"`
-	Total      int              `json:"total"`
-	Parked     map[int64]string `json:"parked,omitempty"`
+	Start  *Start           `json:"start,omitempty"` // on the first page, without journal and input
+	Events []asl.Event      `json:"events"`
+	Total  int              `json:"total"`
+	Parked map[int64]string `json:"parked,omitempty"`
 }
 
 // pageBytes bounds a page about so: a Temporal cluster answers queries with at
@@ -68,9 +70,13 @@ func (r *run) listen() error {
 		}
 	})
 	onSignal(r, signalStop, func(s stop) {
+		if s.Of != nil && !engine.AwaitedBy(s.Of.Execution, s.Of.Command, r.start.ParentToken) {
+			return
+		}
 		_ = r.tell(asl.Event{Kind: asl.Stopped, Error: s.Error, Cause: s.Cause}) // moot: it has ended
 	})
 	onSignal(r, signalRedrive, func(any) { r.redrive() })
+	onSignal(r, signalEnded, func(a answer) { _ = r.answered(r.ctx, a) }) // refused: nobody waits any more
 	return nil
 }
 
@@ -91,7 +97,9 @@ func onSignal[T any](r *run, name string, f func(T)) {
 func (r *run) page(from int) (page, error) {
 	p := page{Total: len(r.journal), Parked: r.parked}
 	if from == 0 {
-		p.Definition, p.Device, p.Local = r.start.Definition, r.start.Device, r.start.Local
+		start := r.start
+		start.Input, start.Journal, start.Parked, start.Redrive = nil, nil, nil, false
+		p.Start = &start
 	}
 	size := 0
 	for _, e := range r.journal[min(max(from, 0), len(r.journal)):] {

@@ -9,10 +9,12 @@
 package temporal
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
 
+	"inspector/workflow"
 	"inspector/workflow/asl"
 )
 
@@ -34,6 +36,15 @@ type Start struct {
 	Journal    []byte           `json:"journal,omitempty"` // packed, of the runs that this one continues
 	Parked     map[int64]string `json:"parked,omitempty"`  // why commands of them wait for a person
 	Redrive    bool             `json:"redrive,omitempty"` // the journal is of an execution that failed: it goes on where it ended
+
+	StateMachine string        `json:"stateMachine,omitempty"` // name of the machine that it was begun by; empty: the definition's hash
+	Version      int           `json:"version,omitempty"`
+	Alias        string        `json:"alias,omitempty"`
+	Type         workflow.Type `json:"type,omitempty"`
+	ParentToken  string        `json:"parentToken,omitempty"` // of the task that waits for the end
+	Waiting      string        `json:"waiting,omitempty"`     // resource of that task
+	Nests        bool          `json:"nests,omitempty"`       // workers of Device know machines: executions may begin others
+	Tells        bool          `json:"tells,omitempty"`       // workers tell of changes of the status
 }
 
 // Outcome is the result of the workflow, and the detail of its failure.
@@ -60,6 +71,11 @@ func (s Start) home(resource string) string {
 		return s.Device
 	}
 	return ""
+}
+
+// arn is that of an execution of the name.
+func (s Start) arn(name, hash string) string {
+	return asl.ARN(cmp.Or(s.Device, "inspector"), cmp.Or(s.StateMachine, hash), name)
 }
 
 func (s Start) lost() time.Duration {
