@@ -25,9 +25,9 @@ type lane struct {
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
-	trouble Trouble         // of the tripped breaker
-	broken  bool            // the journal could not be read, and this was logged
-	more    bool            // the journal may hold work that is due and not being done
+	trouble Trouble           // of the tripped breaker
+	broken  bool              // the journal could not be read, and this was logged
+	more    bool              // the journal may hold work that is due and not being done
 	start   func(deed) step   // begins work; called with mu held, and only while the lane runs
 	gather  func([]deed) step // likewise, in one call
 }
