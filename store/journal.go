@@ -162,6 +162,12 @@ func (s *Store) Park(ctx context.Context, id string, command int64, reason strin
 	return wrap(err, "park command %d of execution %s", command, id)
 }
 
+// Postpone implements workflow.Journal.
+func (s *Store) Postpone(ctx context.Context, id string, command int64, until time.Time) error {
+	err := s.change(ctx, `UPDATE work SET due = ? WHERE execution = (SELECT n FROM executions WHERE id = ?) AND command = ?`, nanos(until), id, command)
+	return wrap(err, "postpone command %d of execution %s", command, id)
+}
+
 func work(rows *sql.Rows) (w workflow.Work, err error) {
 	var due, since int64
 	err = rows.Scan(&w.Execution, &w.Command, &w.Lane, &w.State, &due, &since, &w.Parked)

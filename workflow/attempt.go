@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -29,24 +28,47 @@ func (l *lane) do(ctx, task context.Context, d *deed) {
 		l.record(task, d, asl.Event{Kind: asl.Fired, Command: w.Command})
 		return
 	}
-	output, err := l.attempt(task, w, c)
+	output, err := Attempt(task, l.handler, taskOf(w, c), c.Timeout)
+	l.note(e.tells(ctx, task, err), probe, err)
+	l.settle(ctx, task, d, Result{output, err})
+}
+
+func taskOf(w Work, c asl.Command) Task {
+	return Task{Execution: w.Execution, Key: w.Key(), State: w.State, Resource: c.Resource, Input: c.Input, Attempt: c.Attempt, Token: c.Token}
+}
+
+// tells is what an attempt that gave err says about whoever stands behind the
+// lane.
+func (e *Engine) tells(ctx, task context.Context, err error) outcome {
+	_, later := postponed(err)
 	switch {
-	case errors.Is(context.Cause(task), errWithdrawn):
-		l.note(neutral, probe, nil)
+	case withdrawn(task), later:
+		return neutral
 	case err == nil:
-		l.note(worked, probe, nil)
-		l.record(task, d, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: output})
+		return worked
+	case ctx.Err() != nil, permanent(err), answered(err):
+		return neutral
+	}
+	return failed
+}
+
+func withdrawn(task context.Context) bool { return errors.Is(context.Cause(task), errWithdrawn) }
+
+// settle makes durable how an attempt went.
+func (l *lane) settle(ctx, task context.Context, d *deed, r Result) {
+	e, w := l.engine, d.Work
+	until, later := postponed(r.Err)
+	switch {
+	case withdrawn(task):
+	case r.Err == nil:
+		l.record(task, d, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: r.Output})
+	case later:
+		e.postpone(task, w, until)
 	case ctx.Err() != nil: // interrupted, or failing because all else is ending
-	case permanent(err) && !e.named(ctx, w, errorName(err)):
-		l.note(neutral, probe, nil)
-		e.park(task, w, err.Error())
+	case permanent(r.Err) && !e.named(ctx, w, errorName(r.Err)):
+		e.park(task, w, r.Err.Error())
 	default:
-		how := failed
-		if permanent(err) || answered(err) {
-			how = neutral
-		}
-		l.note(how, probe, err)
-		l.record(task, d, asl.Event{Kind: asl.Failed, Command: w.Command, Error: errorName(err), Cause: causeOf(err)})
+		l.record(task, d, asl.Event{Kind: asl.Failed, Command: w.Command, Error: errorName(r.Err), Cause: causeOf(r.Err)})
 	}
 }
 
@@ -97,11 +119,6 @@ func (e *Engine) named(ctx context.Context, w Work, name string) bool {
 	return e.load(ctx, f) == nil && f.x.Names(w.Command, name)
 }
 
-// attempt calls the handler, within the time that the state gives it.
-func (l *lane) attempt(task context.Context, w Work, c asl.Command) (json.RawMessage, error) {
-	return Attempt(task, l.handler, Task{Execution: w.Execution, Key: w.Key(), State: w.State, Resource: c.Resource, Input: c.Input, Attempt: c.Attempt, Token: c.Token}, c.Timeout)
-}
-
 // record makes the event durable, however often the journal must be asked, and
 // parks the work if the event does not fit. It gives up only when the grace
 // ends: then the deed is repeated at the next start. Once it is recorded the
@@ -134,6 +151,23 @@ func (e *Engine) park(task context.Context, w Work, reason string) {
 		return
 	}
 	e.log.Warn("work is parked: a person must act, then redrive", "key", w.Key(), "resource", w.Lane, "reason", reason)
+}
+
+// postpone makes it durable that the work is not to be begun before until.
+func (e *Engine) postpone(task context.Context, w Work, until time.Time) {
+	if least := e.now().Add(shortestSleep); until.Before(least) {
+		until = least // a handler cannot keep a lane spinning
+	}
+	err := e.insist(task, w, "postpone", func(ctx context.Context) error {
+		err := e.journal.Postpone(ctx, w.Execution, w.Command, until)
+		if errors.Is(err, ErrNotFound) {
+			return nil // it was withdrawn meanwhile
+		}
+		return err
+	})
+	if err != nil {
+		e.park(task, w, err.Error())
+	}
 }
 
 // insist writes to the journal until it has, and gives an error only if that

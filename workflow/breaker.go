@@ -17,7 +17,7 @@ func (l *lane) note(o outcome, probe bool, err error) {
 	before := l.breaker.tripped()
 	l.breaker = l.breaker.after(o, probe, time.Now())
 	after := l.breaker.tripped()
-	if after && err != nil {
+	if after && o == failed {
 		if !before {
 			l.trouble.Since = time.Now()
 		}

@@ -79,6 +79,15 @@ func answered(err error) bool {
 	return errors.As(err, &a) && a.Answered()
 }
 
+// postponed gives the time that err asks to wait for.
+func postponed(err error) (until time.Time, ok bool) {
+	var p interface{ Postponed() time.Time }
+	if errors.As(err, &p) {
+		return p.Postponed(), true
+	}
+	return until, false
+}
+
 // errorName is the name by which Retry and Catch know err.
 func errorName(err error) string {
 	var n interface{ Name() string }

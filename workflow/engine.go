@@ -65,8 +65,10 @@ type Task struct {
 // The error's name is what its method Name() string gives, "Notify.Rejected"
 // say; without one it is States.TaskFailed, and States.Timeout when the
 // state's time was over. Where Answered() bool is true, whoever stands behind
-// the lane did answer, and the failure does not slow the lane down. All three
-// methods are found through wrapped errors.
+// the lane did answer, and the failure does not slow the lane down. Where there is
+// Postponed() time.Time, nothing was tried: the work is begun again at that
+// time, a restart in between or not, and no retry counts it. All these methods
+// are found through wrapped errors.
 type Handler func(ctx context.Context, t Task) (json.RawMessage, error)
 
 // An Engine drives executions on one journal. Only one engine may run on a

@@ -137,6 +137,9 @@ type Journal interface {
 	// Park sets why one piece of open work waits for a person; the empty
 	// reason frees it. ErrNotFound if that work is not open.
 	Park(ctx context.Context, id string, command int64, reason string) error
+	// Postpone sets the time before which one piece of open work is not due.
+	// ErrNotFound if that work is not open.
+	Postpone(ctx context.Context, id string, command int64, until time.Time) error
 	// Done forgets one piece of work that no event ends. ErrNotFound if it is
 	// not open.
 	Done(ctx context.Context, id string, command int64) error

@@ -17,6 +17,7 @@ type lane struct {
 	name        string
 	concurrency int
 	handler     Handler                           // nil: timers, or chore
+	batch       *batch                            // many pieces of work in a call; nil: each by itself
 	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
 
@@ -24,10 +25,11 @@ type lane struct {
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
-	trouble Trouble         // of the tripped breaker
-	broken  bool            // the journal could not be read, and this was logged
-	more    bool            // the journal may hold work that is due and not being done
-	start   func(deed) step // begins work; called with mu held, and only while the lane runs
+	trouble Trouble           // of the tripped breaker
+	broken  bool              // the journal could not be read, and this was logged
+	more    bool              // the journal may hold work that is due and not being done
+	start   func(deed) step   // begins work; called with mu held, and only while the lane runs
+	gather  func([]deed) step // likewise, in one call
 }
 
 // A place names work in flight.
@@ -99,6 +101,17 @@ func (l *lane) run(ctx, grace context.Context) {
 			return d.next
 		}
 	}
+	l.gather = func(deeds []deed) step {
+		if ctx.Err() != nil {
+			return nil
+		}
+		call := l.startAll(ctx, grace, deeds)
+		workers.Add(1)
+		return func() step {
+			defer workers.Done()
+			return call()
+		}
+	}
 	l.mu.Unlock()
 	for {
 		wait := l.fill(ctx)
@@ -131,17 +144,17 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 	}
 	l.read()
 	probe := l.troubled()
-	started, behind := 0, len(due) == free+len(busy)
+	fresh, behind := []deed{}, len(due) == free+len(busy)
 	for _, w := range due {
 		switch _, ok := busy[(&deed{Work: w}).place()]; {
 		case ok:
-		case started == free: // what was busy is recorded meanwhile, and made room in what was read
+		case len(fresh) == free: // what was busy is recorded meanwhile, and made room in what was read
 			behind = true
 		default:
-			l.begin(deed{Work: w, probe: probe})
-			started++
+			fresh = append(fresh, deed{Work: w, probe: probe})
 		}
 	}
+	l.begin(fresh)
 	switch {
 	case l.left(behind):
 		return longestSleep // the end of one of them wakes the lane
@@ -161,6 +174,11 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	defer l.mu.Unlock()
 	l.more = true // until the journal has been read
 	busy, free = maps.Clone(l.doing), l.concurrency-len(l.doing)
+	if l.batch != nil {
+		if wait = l.batch.wait(now); wait > 0 {
+			return busy, 0, wait
+		}
+	}
 	switch {
 	case free <= 0:
 		return busy, 0, longestSleep
@@ -210,10 +228,22 @@ func (l *lane) read() {
 	}
 }
 
-func (l *lane) begin(d deed) {
+func (l *lane) begin(deeds []deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s := l.start(d); s != nil {
+	if l.batch != nil {
+		if len(deeds) > 0 {
+			l.goOn(l.gather(deeds))
+		}
+		return
+	}
+	for _, d := range deeds {
+		l.goOn(l.start(d))
+	}
+}
+
+func (l *lane) goOn(s step) {
+	if s != nil {
 		go goOn(s)
 	}
 }
@@ -226,7 +256,7 @@ func (l *lane) begin(d deed) {
 func (l *lane) offer(w Work, c asl.Command, by *deed) {
 	l.mu.Lock()
 	_, busy := l.doing[place{w.Execution, w.Command}]
-	simple := l.handler != nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
+	simple := l.handler != nil && l.batch == nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
 	if simple && !l.more && !l.breaker.tripped() && len(l.doing) < l.concurrency && !l.engine.held.Load() {
 		s := l.start(deed{Work: w, command: &c})
 		l.mu.Unlock()

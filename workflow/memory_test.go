@@ -173,6 +173,18 @@ func (m *memory) Park(_ context.Context, id string, command int64, reason string
 	return workflow.ErrNotFound
 }
 
+func (m *memory) Postpone(_ context.Context, id string, command int64, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, w := range m.work {
+		if w.Execution == id && w.Command == command {
+			m.work[i].Due = until
+			return nil
+		}
+	}
+	return workflow.ErrNotFound
+}
+
 func (m *memory) Done(_ context.Context, id string, command int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -32,6 +32,7 @@ func Test(t *testing.T, open func(t *testing.T) workflow.Journal) {
 		{"DueOrderLimitAndNext", due},
 		{"Park", park},
 		{"BeginParked", beginParked},
+		{"Postpone", postpone},
 		{"Holds", holds},
 		{"Machines", machines},
 		{"Concurrent", concurrent},
@@ -255,6 +256,22 @@ func park(t *testing.T, j workflow.Journal) {
 	must(t, j.Done(t.Context(), "x", 1))
 	wantDue(t, j, "l", at(1), 9, nil)
 	wantError(t, j.Done(t.Context(), "x", 1), workflow.ErrNotFound)
+}
+
+func postpone(t *testing.T, j workflow.Journal) {
+	define(t, j)
+	wantError(t, j.Postpone(t.Context(), "x", 1, at(9)), workflow.ErrNotFound)
+	must(t, j.Append(t.Context(), begun("x",
+		workflow.Work{Command: 1, Lane: "l", State: "A", Due: epoch, Since: epoch},
+		workflow.Work{Command: 2, Lane: "l", State: "B", Due: epoch, Since: epoch})))
+	must(t, j.Postpone(t.Context(), "x", 1, at(9)))
+	wantError(t, j.Postpone(t.Context(), "x", 3, at(9)), workflow.ErrNotFound)
+	if more := wantDue(t, j, "l", at(1), 9, []string{"x/B/2"}); !more.Equal(at(9)) {
+		t.Errorf("postponed work is due at %v, want %v", more, at(9))
+	}
+	wantDue(t, j, "l", at(9), 9, []string{"x/A/1", "x/B/2"})
+	must(t, j.Append(t.Context(), next("x", 2, nil, 1)))
+	wantError(t, j.Postpone(t.Context(), "x", 1, at(10)), workflow.ErrNotFound)
 }
 
 // wantParked checks the reason of the execution and of each of its work.
