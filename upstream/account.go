@@ -28,12 +28,22 @@ type account struct {
 	http   *http.Client
 }
 
-// config gives the SDK's configuration, read once and again after forget.
+// config is a copy of what current gives.
 func (a *account) config(ctx context.Context) (aws.Config, error) {
+	c, err := a.current(ctx)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	return *c, nil
+}
+
+// current gives the SDK's configuration, read once and again after forget:
+// another one has another address. Nobody writes to it.
+func (a *account) current(ctx context.Context) (*aws.Config, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.loaded != nil {
-		return *a.loaded, nil
+		return a.loaded, nil
 	}
 	state := imds.ClientDisabled
 	if a.instanceRole {
@@ -44,7 +54,7 @@ func (a *account) config(ctx context.Context) (aws.Config, error) {
 		config.WithRegion(a.region),
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second })))
 	if err != nil {
-		return aws.Config{}, credentialError{err}
+		return nil, credentialError{err}
 	}
 	if a.http == nil {
 		a.http = ownHTTP(c.HTTPClient)
@@ -52,7 +62,7 @@ func (a *account) config(ctx context.Context) (aws.Config, error) {
 	c.HTTPClient = a.http
 	c.Credentials = typed{c.Credentials}
 	a.loaded = &c
-	return c, nil
+	return a.loaded, nil
 }
 
 // ownHTTP is the SDK's client, certificates of AWS_CA_BUNDLE included, but
@@ -60,7 +70,9 @@ func (a *account) config(ctx context.Context) (aws.Config, error) {
 func ownHTTP(c aws.HTTPClient) *http.Client {
 	own := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if b, ok := c.(*awshttp.BuildableClient); ok {
-		own.Transport = b.GetTransport()
+		t := b.GetTransport()
+		t.MaxIdleConnsPerHost = 128 // or calls beside each other connect anew each time
+		own.Transport = t
 	}
 	return own
 }

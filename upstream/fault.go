@@ -134,6 +134,8 @@ func (f *Fault) ofService() bool {
 		f.Remedy = "the service asks for a pause; it will be repeated"
 	case "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody", "RequestTimeout":
 		f.Remedy = "the bytes did not arrive as they were sent: check the network; it will be repeated"
+	case "NoSuchUpload", "InvalidPart", "InvalidPartOrder":
+		f.Remedy = "the parts are gone (a lifecycle rule, or somebody's hand); they will be sent again"
 	case "OperationAborted", "ConditionalRequestConflict", "InternalError", "ServiceUnavailable", "ServiceFailure", "TemporaryRedirect":
 		f.Remedy = "it will be repeated"
 	case "Forbidden", "NotFound", "BadRequest":

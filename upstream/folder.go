@@ -41,7 +41,8 @@ func NewFolder(c FolderConfig) (*Folder, error) {
 	return &Folder{config: c}, nil
 }
 
-// Put keeps o unless its key is taken; the same bytes again are success. Once
+// Put keeps o unless its key is taken; the same bytes again are success, and so
+// is whatever is there already of something derived. Once
 // it has returned nil, a power cut cannot take the bytes back. The receipt's
 // ETag is the sha256. Errors are *Fault.
 func (d *Folder) Put(ctx context.Context, o Object) (Receipt, error) {
@@ -58,7 +59,11 @@ func (d *Folder) Put(ctx context.Context, o Object) (Receipt, error) {
 	if _, err := o.Body.Seek(0, io.SeekStart); err != nil {
 		return Receipt{}, classify("put", target, err)
 	}
-	if err := d.write(ctx, "put", name, o.Body, want); err != nil {
+	err = d.write(ctx, "put", name, o.Body, want)
+	if o.Derived != "" && hasCode(err, "AlreadyExists") {
+		err = nil
+	}
+	if err != nil {
 		return Receipt{}, err
 	}
 	return Receipt{ETag: hex.EncodeToString(want[:])}, nil

@@ -58,6 +58,9 @@ func (s *S3) Get(ctx context.Context, bucket, key string, limit int64) ([]byte, 
 		return nil, s.account.fault("get", target, err)
 	}
 	defer answer.Body.Close()
+	if aws.ToString(answer.ETag) == "" {
+		return nil, stranger("get", target, "NoETag")
+	}
 	return readAll(ctx, target, answer.Body, limit)
 }
 
@@ -90,6 +93,9 @@ func (s *S3) List(ctx context.Context, bucket, prefix, from string) (Listing, er
 	answer, err := client.ListObjectsV2(ctx, in)
 	if err != nil {
 		return Listing{}, s.account.fault("list", target, err)
+	}
+	if answer.Name == nil {
+		return Listing{}, stranger("list", target, "NoList")
 	}
 	page := Listing{Next: aws.ToString(answer.NextContinuationToken)}
 	for _, o := range answer.Contents {

@@ -30,6 +30,17 @@ type Object struct {
 	Size     int64             // bytes in Body; a Body of another size is refused
 	SHA256   string            // of Body, hexadecimal; empty: computed by reading it once more
 	Metadata map[string]string // kept by S3, not by a folder
+
+	// Derived names what Body was drawn of, where a newer program may draw
+	// other bytes of the same. A key that holds what was drawn of it already is
+	// success, whatever its bytes. Empty: only the same bytes are the same.
+	Derived string
+
+	// Of S3 only; empty is as S3Config has it.
+	Tags         map[string]string // at most 10
+	StorageClass string
+	Encryption   string // AES256 or aws:kms
+	KMSKey       string
 }
 
 // A Receipt is the other side's word that it has the object.
@@ -49,7 +60,7 @@ type Message struct {
 
 const (
 	maxKey    = 1024    // bytes, https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-	maxObject = 5 << 30 // bytes of one PutObject
+	maxObject = 5 << 40 // bytes, of an upload in parts
 )
 
 // verify checks o before anything is sent and returns the sha256 of its body.
@@ -63,7 +74,7 @@ func (o Object) verify(ctx context.Context, target string) (sum [sha256.Size]byt
 	case o.Body == nil:
 		return refuse("MissingBody", "give a body, even if it is empty", nil)
 	case o.Size > maxObject:
-		return refuse("EntityTooLarge", "keep objects below 5 GiB", nil)
+		return refuse("EntityTooLarge", "keep objects below 5 TiB", nil)
 	}
 	size, err := o.Body.Seek(0, io.SeekEnd)
 	if err != nil {
