@@ -1,8 +1,8 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -17,11 +19,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// Limits of one message, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+// What SQS takes, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 const (
-	maxMessage    = 1 << 20 // bytes, attributes included
-	maxAttributes = 10
+	maxMessage     = 1 << 20   // bytes, attributes included; of a batch, too
+	defaultMessage = 256 << 10 // what every queue and server takes
+	leastMessage   = 1 << 10   // of a queue's MaximumMessageSize
+	maxAttributes  = 10
+	maxBatch       = 10 // messages
 )
+
+// sendIn is how long an attempt may take.
+const sendIn = 20 * time.Second
 
 // fifoID is what SQS takes as a group or deduplication ID.
 var fifoID = regexp.MustCompile("^[A-Za-z0-9!-/:-@\\[-`{-~]{1,128}$")
@@ -33,6 +41,9 @@ type SQSConfig struct {
 	Region       string // empty: the one in an Amazon QueueURL, then AWS_REGION or the profile's
 	Endpoint     string // empty: Amazon's, or the origin of a QueueURL that is not Amazon's
 	InstanceRole bool   // also ask the metadata service of an EC2 machine for credentials
+	Limit        int    // bytes of a message and of a batch, 1 KiB to 1 MiB; 0: 256 KiB
+	Large        *S3    // takes the body of a message over Limit, which then refers to it; nil: it is refused
+	LargePrefix  string // of the keys of such bodies: PREFIX/messages/KEY
 }
 
 // SQS sends messages to a queue. Its methods may be called from any goroutine
@@ -40,6 +51,14 @@ type SQSConfig struct {
 type SQS struct {
 	config  SQSConfig
 	account account
+
+	alone   atomic.Bool // the server's answers to batches name nobody
+	batches sync.WaitGroup
+	company time.Duration // how long a message waits for others to go with it
+
+	mu   sync.Mutex
+	open *batch        // that has room; nil: none
+	last chan struct{} // of a FIFO queue: closed when its last batch has ended
 }
 
 // NewSQS checks the configuration. It reads no credentials and opens nothing.
@@ -64,50 +83,47 @@ func NewSQS(c SQSConfig) (*SQS, error) {
 			return nil, err
 		}
 	}
-	return &SQS{config: c, account: account{region: c.Region, instanceRole: c.InstanceRole}}, nil
+	if c.Limit = cmp.Or(c.Limit, defaultMessage); c.Limit < leastMessage || c.Limit > maxMessage {
+		return nil, fmt.Errorf("upstream: a message of at most %d bytes; want %d to %d", c.Limit, leastMessage, maxMessage)
+	}
+	return &SQS{config: c, company: company, account: account{region: c.Region, instanceRole: c.InstanceRole}}, nil
 }
 
-// Close drops idle connections; calls under way are not disturbed.
-func (q *SQS) Close() { q.account.close() }
+// Close waits for what is under way, and drops idle connections. Nobody may
+// call Send any more.
+func (q *SQS) Close() {
+	q.batches.Wait()
+	q.account.close()
+}
 
-// Send puts m into the queue and returns the message's ID there. A FIFO queue
-// drops a repeat within five minutes, other queues never do. An attempt ends
-// after 20 s. Errors are *Fault.
+func (q *SQS) fifo() bool { return strings.HasSuffix(q.config.QueueURL, ".fifo") }
+
+// Send puts m into the queue and returns the message's ID there. Messages that
+// are sent at about the same time go together, each with its own outcome. A
+// FIFO queue drops a repeat within five minutes, other queues never do. An
+// attempt ends 20 s after it began. Errors are *Fault.
 func (q *SQS) Send(ctx context.Context, m Message) (string, error) {
-	target := q.config.QueueURL
-	if err := m.verify(target); err != nil {
+	if err := m.verify(q.config.QueueURL); err != nil {
 		return "", err
 	}
-	client, err := q.client(ctx)
-	if err != nil {
-		return "", q.account.fault("send", target, err)
+	if err := m.text(q.config.QueueURL); err != nil {
+		return "", err
 	}
-	input := &sqs.SendMessageInput{QueueUrl: &q.config.QueueURL, MessageBody: &m.Body, MessageAttributes: map[string]types.MessageAttributeValue{}}
-	for name, value := range m.attributes() {
-		input.MessageAttributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
-	}
-	if strings.HasSuffix(q.config.QueueURL, ".fifo") {
-		group := m.Group
-		if group == "" {
-			group = m.Dedup
+	if m.size() > q.config.Limit {
+		var err error
+		if m, err = q.refer(ctx, m); err != nil {
+			return "", err
 		}
-		input.MessageGroupId, input.MessageDeduplicationId = aws.String(asFIFO(group)), aws.String(asFIFO(m.Dedup))
 	}
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	answer, err := client.SendMessage(ctx, input)
-	if err != nil {
-		return "", q.account.fault("send", target, err)
+	e := &entry{message: m}
+	b := q.join(ctx, e)
+	defer q.leave(b)
+	select {
+	case <-b.done:
+		return e.id, e.err
+	case <-ctx.Done():
+		return "", q.account.fault("send", q.config.QueueURL, ctx.Err())
 	}
-	switch sum := md5.Sum([]byte(m.Body)); {
-	case aws.ToString(answer.MessageId) == "" || answer.MD5OfMessageBody == nil:
-		return "", &Fault{Op: "send", Target: target, Code: "NoMessageID",
-			Remedy: "something that is not SQS said yes: check the endpoint and any proxy or login page in between"}
-	case *answer.MD5OfMessageBody != hex.EncodeToString(sum[:]):
-		return "", &Fault{Op: "send", Target: target, Code: "WrongMD5",
-			Remedy: "the queue confirmed other bytes than were sent: check the network; it will be repeated"}
-	}
-	return *answer.MessageId, nil
 }
 
 // Check asks whether the queue is there and these credentials may see it. It
@@ -136,7 +152,7 @@ func (q *SQS) client(ctx context.Context) (*sqs.Client, error) {
 	}
 	return sqs.NewFromConfig(c, func(o *sqs.Options) {
 		o.Retryer = aws.NopRetryer{}
-		o.DisableMessageChecksumValidation = true // Send does it
+		o.DisableMessageChecksumValidation = true // the answers are checked here, attributes included
 		if q.config.Endpoint != "" {
 			o.BaseEndpoint = &q.config.Endpoint
 		}
@@ -148,6 +164,10 @@ func asFIFO(id string) string {
 	if fifoID.MatchString(id) {
 		return id
 	}
-	sum := sha256.Sum256([]byte(id))
+	return sha256Of(id)
+}
+
+func sha256Of(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }

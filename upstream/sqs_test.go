@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -110,31 +111,46 @@ func TestSQSRefusals(t *testing.T) {
 	ok := Message{Body: "x", Dedup: "k"}
 	before := service.Calls("SendMessage")
 	for code, m := range map[string]Message{
-		"MissingKey":        {Body: "x"},
-		"EmptyMessage":      {Dedup: "k"},
-		"MessageTooLong":    {Body: strings.Repeat("x", 1<<20-len("key")-len("String")), Dedup: "k"},
-		"TooManyAttributes": {Body: "x", Dedup: "k", Attributes: map[string]string{"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6": "6", "7": "7", "8": "8", "9": "9", "10": "10"}},
+		"MissingKey":             {Body: "x"},
+		"EmptyMessage":           {Dedup: "k"},
+		"MessageTooLong":         {Body: strings.Repeat("x", defaultMessage-len("key")-len("String")), Dedup: "k"},
+		"InvalidMessageContents": {Body: "\x01", Dedup: "k"},
+		"InvalidAttributeValue":  {Body: "x", Dedup: "k", Attributes: map[string]string{"class": ""}},
+		"TooManyAttributes":      {Body: "x", Dedup: "k", Attributes: map[string]string{"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6": "6", "7": "7", "8": "8", "9": "9", "10": "10"}},
 	} {
 		want(t, send(q, m), code, true)
 	}
 	if service.Calls("SendMessage") != before {
 		t.Error("what cannot be sent was sent")
 	}
-	if err := send(q, Message{Body: strings.Repeat("x", 1<<20-len("key")-len("String")-1), Dedup: "k"}); err != nil {
+	if err := send(q, Message{Body: strings.Repeat("x", defaultMessage-len("key")-len("String")-1), Dedup: "k"}); err != nil {
 		t.Errorf("the longest message: %v", err)
 	}
-	want(t, send(q, Message{Body: "\x01", Dedup: "k"}), "InvalidMessageContents", true)
+	for _, m := range []Message{{Body: "\xff", Dedup: "k"}, {Body: "x\uffff", Dedup: "k"}, {Body: "x", Dedup: "\x00"}} {
+		if err := send(q, m); err == nil {
+			t.Errorf("%q was sent", m)
+		}
+	}
 
 	service.Refuse("SendMessage", 1, sqstest.Throttled)
 	want(t, send(q, ok), "RequestThrottled", false)
 	service.Refuse("SendMessage", 1, sqstest.Refusal{Status: 503, Type: "ServiceUnavailable", Message: "later"})
 	want(t, send(q, ok), "ServiceUnavailable", false)
-	service.Refuse("SendMessage", 1, sqstest.Refusal{Status: 400, Type: "InvalidSignatureException", Message: "Signature expired: 20260101T000000Z is now earlier than"})
-	if f := want(t, send(q, ok), "InvalidSignatureException", false); !strings.Contains(f.Remedy, "clock") {
+	service.CorruptMD5(1, sqstest.OfBody)
+	if f := want(t, send(q, ok), "WrongMD5", false); !strings.Contains(f.Remedy, "body") {
 		t.Errorf("remedy %q", f.Remedy)
 	}
-	service.CorruptMD5(1)
-	want(t, send(q, ok), "WrongMD5", false)
+	service.CorruptMD5(1, sqstest.OfAttributes)
+	if f := want(t, send(q, ok), "WrongMD5", false); !strings.Contains(f.Remedy, "attributes") {
+		t.Errorf("remedy %q", f.Remedy)
+	}
+	for _, ahead := range []time.Duration{time.Hour, -time.Hour} {
+		service.Clock(ahead)
+		if f := want(t, send(q, ok), "SignatureDoesNotMatch", false); !strings.Contains(f.Remedy, "clock") {
+			t.Errorf("remedy %q", f.Remedy)
+		}
+	}
+	service.Clock(0)
 
 	nosuch := sqsAt(t, q.config.QueueURL+"-nosuch")
 	want(t, send(nosuch, ok), "AWS.SimpleQueueService.NonExistentQueue", true)
@@ -178,7 +194,7 @@ func TestSQSConfig(t *testing.T) {
 	}
 	for _, c := range []SQSConfig{
 		{}, {QueueURL: "results"}, {QueueURL: "http://host"}, {QueueURL: "http://host/1/q", Endpoint: "host"},
-		{QueueURL: "http://me:" + secret + "@host/1/q"},
+		{QueueURL: "http://me:" + secret + "@host/1/q"}, {QueueURL: "http://host/1/q", Limit: 100}, {QueueURL: "http://host/1/q", Limit: 1<<20 + 1},
 	} {
 		if _, err := NewSQS(c); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%+v: %v", c, err)

@@ -122,17 +122,46 @@ func (m Message) verify(target string) error {
 	refuse := func(code, remedy string) error {
 		return &Fault{Op: "send", Target: target, Code: code, Remedy: remedy, permanent: true}
 	}
-	switch size := m.size(); {
+	switch {
 	case m.Dedup == "":
 		return refuse("MissingKey", "give the effect's key as Dedup")
 	case m.Body == "":
 		return refuse("EmptyMessage", "give the message a body")
-	case size > maxMessage:
-		return refuse("MessageTooLong", fmt.Sprintf("the message has %d bytes of at most %d: send a reference to an object instead", size, maxMessage))
 	case len(m.attributes()) > maxAttributes:
 		return refuse("TooManyAttributes", fmt.Sprintf("a message has at most %d attributes, with the key", maxAttributes))
 	}
 	return nil
+}
+
+// text refuses what a queue would not take as it is, before it can spoil the
+// batch that it would go with.
+func (m Message) text(target string) error {
+	f := &Fault{Op: "send", Target: target, permanent: true}
+	if !sendable(m.Body) {
+		f.Code, f.Remedy = "InvalidMessageContents", "leave control characters out of the body, and what is not UTF-8"
+		return f
+	}
+	for name, value := range m.attributes() {
+		if value == "" || !sendable(value) {
+			f.Code, f.Remedy = "InvalidAttributeValue", "give the attribute "+name+" a text without control characters"
+			return f
+		}
+	}
+	return nil
+}
+
+// sendable reports whether a queue takes the text as it is: UTF-8 of the
+// characters of XML 1.0.
+func sendable(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+	})
+}
+
+// tooLong is the fault of a message over the limit.
+func (m Message) tooLong(target string, limit int) *Fault {
+	return &Fault{Op: "send", Target: target, Code: "MessageTooLong", permanent: true,
+		Remedy: fmt.Sprintf("the message has %d bytes of at most %d: send less, or set upstream.kind aws, whose bucket takes what is larger; then redrive", m.size(), limit)}
 }
 
 // attributes are those of the message, and its key.
@@ -144,11 +173,14 @@ func (m Message) attributes() map[string]string {
 	return all
 }
 
+// stringType is the type of all attributes.
+const stringType = "String"
+
 // size is what SQS counts: body, and names, types and values of attributes.
 func (m Message) size() int {
 	n := len(m.Body)
 	for name, value := range m.attributes() {
-		n += len(name) + len("String") + len(value)
+		n += len(name) + len(stringType) + len(value)
 	}
 	return n
 }

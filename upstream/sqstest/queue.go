@@ -96,6 +96,17 @@ func (s *Server) create(r *http.Request, in nameInput) (any, error) {
 	return urlOutput{urlOf(r, in.QueueName)}, nil
 }
 
+// Create makes a queue with the attributes that it has of itself; one whose
+// name ends in .fifo is a FIFO queue.
+func (s *Server) Create(name string) error {
+	in := nameInput{QueueName: name}
+	if strings.HasSuffix(name, ".fifo") {
+		in.Attributes = map[string]string{"FifoQueue": "true"}
+	}
+	_, err := s.create(&http.Request{}, in)
+	return err
+}
+
 func (s *Server) url(r *http.Request, in nameInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

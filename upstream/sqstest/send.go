@@ -137,9 +137,12 @@ func (s *Server) store(q *queue, e entry) (sendOutput, error) {
 	}
 	q.messages = append(q.messages, m)
 	s.announce()
-	if s.corrupt > 0 {
-		s.corrupt--
-		answer.MD5OfMessageBody = md5Hex([]byte(e.MessageBody + "?"))
+	if len(s.corrupt) > 0 {
+		wrong := &answer.MD5OfMessageBody
+		if s.corrupt[0] == OfAttributes {
+			wrong = &answer.MD5OfMessageAttributes
+		}
+		s.corrupt, *wrong = s.corrupt[1:], md5Hex([]byte(*wrong))
 	}
 	return answer, nil
 }

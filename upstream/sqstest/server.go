@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Account is the number in queue URLs and names.
@@ -35,7 +36,9 @@ type Server struct {
 	queues  map[string]*queue
 	refuse  map[string][]*Refusal
 	entries func(body string) *Refusal
-	corrupt int
+	corrupt []Digest
+	mishaps []Mishap
+	ahead   time.Duration
 	calls   map[string]int
 	serial  uint64
 	changed chan struct{} // closed at every new or returned message
@@ -63,11 +66,60 @@ func (s *Server) RefuseEntries(f func(body string) *Refusal) {
 	s.entries = f
 }
 
+// A Digest is one of those that confirm a message.
+type Digest int
+
+// The digests.
+const (
+	OfBody Digest = iota
+	OfAttributes
+)
+
 // CorruptMD5 makes the next n stored messages be confirmed with a wrong MD5.
-func (s *Server) CorruptMD5(n int) {
+func (s *Server) CorruptMD5(n int, of Digest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.corrupt = n
+	for range n {
+		s.corrupt = append(s.corrupt, of)
+	}
+}
+
+// Clock sets the service's clock ahead of this machine's, for ever. Calls that
+// were signed more than 15 minutes earlier or later are refused.
+func (s *Server) Clock(ahead time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead = ahead
+}
+
+// A Stored is a message that the service took.
+type Stored struct {
+	Body         string
+	Attributes   map[string]string // those that are texts
+	Group, Dedup string            // of a FIFO queue
+}
+
+// Take removes all messages of the queue, hidden ones included, in the order
+// in which they came.
+func (s *Server) Take(name string) []Stored {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[name]
+	if q == nil {
+		return nil
+	}
+	var out []Stored
+	for _, m := range q.messages {
+		one := Stored{Body: m.body, Attributes: map[string]string{}, Group: m.system["MessageGroupId"], Dedup: m.system["MessageDeduplicationId"]}
+		for name, a := range m.attributes {
+			if a.StringValue != nil {
+				one.Attributes[name] = *a.StringValue
+			}
+		}
+		out = append(out, one)
+	}
+	q.messages = nil
+	return out
 }
 
 // Calls is how often the action was called, refusals included.
@@ -98,6 +150,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the caller has gone
 	}
+	mishap, befallen := s.mishap()
+	if befallen && mishap.before(w, r) {
+		return
+	}
 	action, ok := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.")
 	answer, refusal := any(nil), error(nil)
 	switch {
@@ -107,6 +163,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if refusal = s.admit(action, r, body); refusal == nil {
 			answer, refusal = s.call(r, action, body)
 		}
+	}
+	if befallen {
+		mishap.after(w, r)
+		return
 	}
 	s.reply(w, answer, refusal)
 }
