@@ -53,6 +53,12 @@ func TestSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, Retention{Passes: day, Others: day, MinFree: 1 << 60}, 2 * day, false},
+		{"refused upstream, and decided", inspector.Fail, func(t testing.TB, s *Store, id string) {
+			decide(t, s, id)
+			if err := errors.Join(s.Closed(t.Context(), id), s.Park(t.Context(), id, 1, "the bucket does not exist")); err != nil {
+				t.Fatal(err)
+			}
+		}, Retention{Passes: day, Others: day, MinFree: 1 << 60}, 999 * day, false},
 		{"undecided", inspector.Fail, finish, Retention{Passes: day, Others: day, MinFree: 1 << 60}, 999 * day, false},
 		{"decided, old", inspector.Unsure, func(t testing.TB, s *Store, id string) { decide(t, s, id); finish(t, s, id) }, Retention{Others: day}, 2 * day, true},
 		{"decided, others for ever", inspector.Fail, func(t testing.TB, s *Store, id string) { decide(t, s, id); finish(t, s, id) }, Retention{Passes: day}, 2 * day, false},

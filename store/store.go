@@ -38,6 +38,8 @@ type Store struct {
 	free    *sql.Stmt // likewise, while there are holds
 	nextDue *sql.Stmt
 
+	reserving sync.Mutex // held while the reserve changes
+
 	holding sync.Mutex // held while holds are counted
 	holds   atomic.Int64
 
@@ -76,6 +78,9 @@ func Open(ctx context.Context, dir, device string) (_ *Store, err error) {
 		return nil, err
 	}
 	if s.blobs, err = openBlobs(dir); err != nil {
+		return nil, err
+	}
+	if err := s.spareAtStart(); err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx, filepath.Join(dir, "inspector.db")); err != nil {

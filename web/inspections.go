@@ -70,13 +70,13 @@ func (s *Server) postInspection(c *gin.Context) {
 	case s.uploads <- struct{}{}:
 		defer func() { <-s.uploads }()
 	default:
-		s.fail(c, fmt.Errorf("%w: %d posted pictures are being judged already", ErrUnavailable, cap(s.uploads)))
+		s.unjudged(c, fmt.Errorf("%w: %d posted pictures are being judged already", ErrUnavailable, cap(s.uploads)))
 		return
 	}
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, s.opt.MaxBody)
 	picture, t, err := upload(c.Request, time.Now())
 	if err != nil {
-		s.fail(c, err)
+		s.unjudged(c, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.opt.Wait)
@@ -89,12 +89,12 @@ func (s *Server) postInspection(c *gin.Context) {
 func (s *Server) postTrigger(c *gin.Context) {
 	body, err := s.order(c)
 	if err != nil {
-		s.fail(c, err)
+		s.unjudged(c, err)
 		return
 	}
 	t, err := parseTrigger(body, time.Now())
 	if err != nil {
-		s.fail(c, err)
+		s.unjudged(c, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), s.opt.Wait)
@@ -105,10 +105,20 @@ func (s *Server) postTrigger(c *gin.Context) {
 
 // judged answers with the verdict.
 func (s *Server) judged(c *gin.Context, i inspector.Inspection, err error) {
-	if err == nil {
-		c.Header("Content-Location", "/api/v1/inspections/"+i.ID)
+	if err != nil {
+		s.unjudged(c, err)
+		return
 	}
-	s.answer(c, complete(Record{Inspection: i}), err)
+	c.Header("Content-Location", "/api/v1/inspections/"+i.ID)
+	s.answer(c, complete(Record{Inspection: i}), nil)
+}
+
+// unjudged answers a trigger that got no verdict: whatever the reason, the
+// board is unsure and the line must not let it pass.
+func (s *Server) unjudged(c *gin.Context, err error) {
+	p := *diagnose(err)
+	p.Verdict, p.Reject = inspector.Unsure, true
+	s.failed(c, err, &p)
 }
 
 func (s *Server) postDisposition(c *gin.Context) {

@@ -102,6 +102,16 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(gauge, "disk_free_bytes", "Free space on the disk of the store.", float64(s.Disk.Free))
 	send(gauge, "disk_size_bytes", "Size of the disk of the store.", float64(s.Disk.Total))
+	for level, name := range []string{"ok", "warn", "stop-passes", "stop-triggers"} {
+		if name == s.Disk.Level {
+			send(gauge, "disk_level", "What is given up for want of room: 0 nothing, 1 warning, 2 pictures of passes, 3 all boards.", float64(level))
+		}
+	}
+	for name, below := range map[string]uint64{"warn": s.Disk.Warn, "stop-passes": s.Disk.StopPasses, "stop-triggers": s.Disk.StopTriggers} {
+		send(gauge, "disk_watermark_bytes", "Less free space is this level.", float64(below), "level", name)
+	}
+	send(gauge, "disk_reserve_bytes", "Held back for a full disk.", float64(s.Disk.Reserve))
+	send(prometheus.CounterValue, "triggers_refused_total", "Triggers that were refused for want of room: they are not in the ledger.", float64(s.Disk.Refused))
 	send(gauge, "event_streams", "Pages that are open.", float64(s.readers))
 	send(gauge, "ready", "1 if model, camera and disk allow verdicts.", one(s.Ready))
 	send(gauge, "start_time_seconds", "When the appliance started, in seconds since 1970.", float64(s.Started.UnixMilli())/1000)

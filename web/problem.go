@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/gin-gonic/gin"
+
+	"inspector"
 )
 
 // A problem is an answer that is not what was asked for, as RFC 9457 has it,
@@ -20,12 +22,16 @@ type problem struct {
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy"`
 	Code   string `json:"code,omitempty"` // the name that Step Functions gives it
+
+	// Of a trigger that was not answered with a verdict: what the line must do.
+	Verdict inspector.Verdict `json:"verdict,omitempty"` // unsure
+	Reject  bool              `json:"reject,omitempty"`
 }
 
 func (p *problem) Error() string { return p.Detail }
 
 func bad(status int, remedy, format string, args ...any) *problem {
-	return &problem{"about:blank", http.StatusText(status), status, fmt.Sprintf(format, args...), remedy, ""}
+	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...), Remedy: remedy}
 }
 
 // diagnose turns an error into the answer for it.
@@ -55,6 +61,8 @@ func diagnose(err error) *problem {
 		return bad(http.StatusUnprocessableEntity, "mend what the detail says, and ask again; the model before it goes on judging", "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return bad(http.StatusGatewayTimeout, "ask again with the same request id: the answer will be that of this one", "no answer in time: %v", err)
+	case errors.Is(err, ErrNoRoom):
+		return bad(http.StatusServiceUnavailable, "free space on the disk that holds the data, then ask again: GET /api/v1/status says how much", "%v", err)
 	case errors.Is(err, ErrUnavailable):
 		return bad(http.StatusServiceUnavailable, "see GET /readyz for the reason, and ask again", "%v", err)
 	}
@@ -63,7 +71,11 @@ func diagnose(err error) *problem {
 
 // fail answers with err. What is the appliance's own fault is also logged.
 func (s *Server) fail(c *gin.Context, err error) {
-	p := diagnose(err)
+	s.failed(c, err, diagnose(err))
+}
+
+// failed answers with the problem that err is.
+func (s *Server) failed(c *gin.Context, err error, p *problem) {
 	if c.Request.Context().Err() == nil && p.Status == http.StatusInternalServerError {
 		s.opt.Log.Error("request failed", "method", c.Request.Method, "path", c.Request.URL.Path, "err", err)
 	}

@@ -43,8 +43,14 @@ type Counts struct {
 
 // Disk is the one that holds the store, in bytes.
 type Disk struct {
-	Free  uint64 `json:"free_bytes"` // to this process
-	Total uint64 `json:"total_bytes"`
+	Free         uint64 `json:"free_bytes"` // to this process
+	Total        uint64 `json:"total_bytes"`
+	Level        string `json:"level"`               // what is given up: ok (nothing), warn, stop-passes, stop-triggers
+	Warn         uint64 `json:"warn_bytes"`          // less free is level warn
+	StopPasses   uint64 `json:"stop_passes_bytes"`   // likewise
+	StopTriggers uint64 `json:"stop_triggers_bytes"` // likewise
+	Reserve      uint64 `json:"reserve_bytes"`       // held back now, and given free in need
+	Refused      uint64 `json:"refused_triggers"`    // for want of room, since the start
 }
 
 // A Lane is the queue of one kind of work.

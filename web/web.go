@@ -22,6 +22,7 @@ var (
 	ErrPicture     = errors.New("not a readable picture") // 422: nothing was accepted, there is nothing to judge
 	ErrUnchanged   = errors.New("nothing was changed")    // 409: the model or the recipe cannot be changed in this way
 	ErrRefused     = errors.New("refused")                // 422: the model may not judge; who judged before goes on
+	ErrNoRoom      = errors.New("no room")                // 503: the trigger is not in the ledger; its board is unsure
 	ErrUnavailable = errors.New("cannot do this now")     // 503: ask again later
 	ErrPattern     = errors.New("not an event pattern")   // 422: nothing can match it
 )

@@ -27,6 +27,7 @@ type Config struct {
 	Commands    string            `yaml:"commands"`
 	Workflow    WorkflowConfig    `yaml:"workflow"`
 	Evidence    EvidenceConfig    `yaml:"evidence"`
+	Disk        DiskConfig        `yaml:"disk"`
 	MQTT        MQTTConfig        `yaml:"mqtt"`
 	Upstream    UpstreamConfig    `yaml:"upstream"`
 	Events      EventsConfig      `yaml:"events"`
@@ -136,6 +137,7 @@ func defaults() Config {
 		Recipe:    "simulated",
 		Workflow:  WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
+		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", Region: "us-east-1"},
 		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},

@@ -65,6 +65,7 @@ func (c Config) faults() (f faults) {
 	f.oneOf("simulated.style", c.Simulated.Style, "photo", "plate")
 	f.want(c.Simulated.DefectRate >= 0 && c.Simulated.DefectRate <= 1, "simulated.defect_rate", "%v is not within 0 to 1", c.Simulated.DefectRate)
 	c.Model.addFaults(&f)
+	c.Disk.addFaults(&f)
 	c.addMessagingFaults(&f)
 	c.addUpstreamFaults(&f)
 	c.addWorkflowFaults(&f)

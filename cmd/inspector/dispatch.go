@@ -41,6 +41,8 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 	d := &dispatcher{line: l, free: l.mode.Mode == "free-run"}
 	defer d.forget()
 	clock := time.NewTimer(time.Hour)
+	room := time.NewTicker(time.Second) // free run goes on once the disk has some
+	defer room.Stop()
 	for {
 		d.open, d.waiting = slices.DeleteFunc(d.open, settled), slices.DeleteFunc(d.waiting, settled)
 		if len(d.open) > 0 {
@@ -68,6 +70,7 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 			d.pair(f)
 		case out <- next:
 			d.queue = d.queue[1:]
+		case <-room.C:
 		case <-clock.C:
 			for _, j := range d.overdue() {
 				g.Go(func() error { l.settle(ctx, j, classify.Unsure(l.late(j))); return nil })
@@ -78,7 +81,8 @@ func (l *line) dispatch(ctx context.Context, g *errgroup.Group, ready chan<- *jo
 
 // choose settles which frame to ask for; false if none, for now.
 func (d *dispatcher) choose(ctx context.Context) bool {
-	if d.pulling || len(d.queue) > 0 || !d.free && len(d.waiting) == 0 {
+	free := d.free && d.room.admit() == nil
+	if d.pulling || len(d.queue) > 0 || !free && len(d.waiting) == 0 {
 		return false
 	}
 	var since time.Time
@@ -277,6 +281,10 @@ func (l *line) tick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			if l.room.admit() != nil {
+				l.room.refused.Add(1)
+				continue
+			}
 			j := &job{trigger: inspector.Trigger{Source: "interval"}}
 			l.clock(j)
 			l.accept(ctx, j)

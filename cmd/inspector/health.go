@@ -27,21 +27,15 @@ type health struct {
 	broker  *notify.Broker // the embedded one; nil without
 	line    *line
 	shadow  *shadow
+	guard   *guard
 	engine  *workflow.Engine
 	before  store.Ledger // at the start
 }
 
-func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client, engine *workflow.Engine) (*health, error) {
+func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client, engine *workflow.Engine, g *guard) (*health, error) {
 	before, err := disk.Ledger(ctx)
-	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, engine: engine, before: before}, err
+	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, engine: engine, guard: g, before: before}, err
 }
-
-// Below this much free space a disk wants attention; below the other, boards
-// will soon not be remembered.
-const (
-	scarceSpace = 2 << 30
-	noSpace     = 64 << 20
-)
 
 // Status may be called from any goroutine.
 func (h *health) Status(ctx context.Context) web.Status {
@@ -74,12 +68,8 @@ func (h *health) Status(ctx context.Context) web.Status {
 	if err == nil {
 		err = queueErr
 	}
-	free, total, freeErr := h.disk.Free()
-	s.Disk = web.Disk{Free: uint64(max(free, 0)), Total: uint64(max(total, 0))}
-	if err == nil {
-		err = freeErr
-	}
-	s.Parts = append(s.Parts, h.diskPart(err, free), h.brokerPart())
+	s.Disk = h.guard.status()
+	s.Parts = append(s.Parts, h.diskPart(err), h.brokerPart())
 	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
 	if p, ok := h.shadow.part(); ok {
 		s.Parts = append(s.Parts, p)
@@ -131,20 +121,12 @@ func (h *health) recipePart() web.Part {
 	return p
 }
 
-func (h *health) diskPart(err error, free int64) web.Part {
-	p := web.Part{Name: "disk", State: web.OK, Detail: fmt.Sprintf("%.1f GB free", float64(free)/1e9)}
+// diskPart says how the disk is; err is that the store could not be read.
+func (h *health) diskPart(err error) web.Part {
 	if trouble := h.line.troubleNow(); trouble != nil {
 		err = trouble
 	}
-	switch remedy := "free space on the disk that holds " + h.config.Data + ", or move data to a larger one"; {
-	case err != nil:
-		p.State, p.Detail, p.Remedy = web.Down, err.Error(), remedy
-	case free < noSpace:
-		p.State, p.Detail, p.Remedy = web.Down, fmt.Sprintf("full: %d bytes free", free), remedy
-	case free < scarceSpace:
-		p.State, p.Remedy = web.Degraded, remedy
-	}
-	return p
+	return h.guard.part(h.config.Data, err)
 }
 
 func (h *health) brokerPart() web.Part {

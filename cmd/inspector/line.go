@@ -32,7 +32,8 @@ type line struct {
 	seen    func(inspector.Inspection, inspector.Pixels)              // a board is remembered; its picture, until seen returns
 	station inspector.Station
 	mode    TriggerConfig
-	passes  bool // keep the picture of boards that passed
+	passes  bool   // keep the picture of boards that passed
+	room    *guard // of the disk; nil: there always is some
 	quality int
 	// sessions is how many boards may be in the model at once; 0 is 1.
 	sessions int
@@ -162,6 +163,15 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 			return l.recall(ctx, j.trigger, err)
 		}
 	}
+	if !l.pending(j) {
+		if full := l.room.admit(); full != nil {
+			i, err := l.recall(ctx, j.trigger, full)
+			if errors.Is(err, full) {
+				l.room.refused.Add(1)
+			}
+			return i, err
+		}
+	}
 	l.clock(j)
 	first, err := l.register(ctx, j)
 	if err != nil {
@@ -184,8 +194,8 @@ func (l *line) clock(j *job) {
 	j.deadline = j.trigger.At.Add(l.judges.takt(j.recipe, l.mode.Takt))
 }
 
-// recall gives the answer that t was given before its recipe was removed; a
-// trigger that was not asked before is refused.
+// recall gives the answer that t was given before its recipe was removed, or
+// before the disk was full; a trigger that was not asked before is refused.
 func (l *line) recall(ctx context.Context, t inspector.Trigger, refused error) (inspector.Inspection, error) {
 	r, err := l.store.Asked(ctx, t.Source, t.Request)
 	switch {
@@ -197,6 +207,13 @@ func (l *line) recall(ctx context.Context, t inspector.Trigger, refused error) (
 		return inspector.Inspection{}, refused
 	}
 	return r.Inspection, nil
+}
+
+// pending reports whether the board was asked for already, and has no verdict.
+func (l *line) pending(j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return j.trigger.Request != "" && l.asked[j.request()] != nil
 }
 
 // register has the board accepted, also if the asker goes away, and gives the

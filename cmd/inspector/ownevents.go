@@ -8,7 +8,6 @@ import (
 	"inspector"
 	"inspector/camera"
 	"inspector/model"
-	"inspector/store"
 	"inspector/web"
 )
 
@@ -100,6 +99,7 @@ type cameraDetail struct {
 type storageDetail struct {
 	State  web.State `json:"state"` // ok, degraded, down
 	Before web.State `json:"before"`
+	Level  string    `json:"level"` // ok, warn, stop-passes, stop-triggers: what is given up
 	Detail string    `json:"detail"`
 	Remedy string    `json:"remedy"`
 	Free   int64     `json:"free_bytes"`
@@ -110,10 +110,10 @@ type storageDetail struct {
 // told now is told later, unless it has changed again.
 type watchman struct {
 	health *health
-	disk   *store.Store
 	tell   func(ctx context.Context, kind, key string, at time.Time, detail any) error
 	camera camera.State
 	state  web.State
+	level  diskLevel
 	failed string // logged already
 }
 
@@ -140,10 +140,12 @@ func (w *watchman) look(ctx context.Context, now time.Time) {
 	if c.State != w.camera && (w.camera == "" || w.told(ctx, cameraChanged, string(c.State), c.Since, cameraDetail{c.State, w.camera, c.Source, c.Error, c.Since.UTC()})) {
 		w.camera = c.State
 	}
-	free, total, err := w.disk.Free()
-	p := w.health.diskPart(err, free)
-	if p.State != w.state && (w.state == "" || w.told(ctx, storageChanged, string(p.State), now, storageDetail{p.State, w.state, p.Detail, p.Remedy, free, total})) {
-		w.state = p.State
+	level := w.health.guard.now()
+	free, total, err := w.health.guard.room()
+	p := w.health.diskPart(err)
+	d := storageDetail{p.State, w.state, level.String(), p.Detail, p.Remedy, free, total}
+	if (p.State != w.state || level != w.level) && (w.state == "" || w.told(ctx, storageChanged, string(p.State)+" "+d.Level, now, d)) {
+		w.state, w.level = p.State, level
 	}
 }
 

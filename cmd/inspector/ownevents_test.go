@@ -41,7 +41,7 @@ func TestOwnEventsAreAsDocumented(t *testing.T) {
 		"inspection-acknowledged": o.Event(inspectionAcknowledged, board.ID, at, acknowledgedDetailOf(board, inspector.Acknowledgement{By: "Ana", At: at})),
 		"model-changed":           o.Event(modelChanged, "k", at, modelDetailOf(model.Change{At: at, By: "Ana", Model: "pcb", Alias: model.Production, From: "1.0.0", To: "1.1.0", Reason: "fewer false calls"})),
 		"camera-state":            o.Event(cameraChanged, "k", at, cameraDetail{camera.Lost, camera.Delivering, "/dev/video0", "no frame for 5s", at}),
-		"storage-health":          o.Event(storageChanged, "k", at, storageDetail{web.Degraded, web.OK, "1.9 GB free", "free space on the disk that holds data", 1_900_000_000, 64_000_000_000}),
+		"storage-health":          o.Event(storageChanged, "k", at, storageDetail{web.Degraded, web.OK, diskLow.String(), "1.9 GB free, less than the 2.1 GB that disk.warn asks for", "free space on the disk that holds data", 1_900_000_000, 64_000_000_000}),
 	} {
 		text, err := e.JSON()
 		if err != nil {

@@ -130,7 +130,7 @@ func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 
 // evidence is the picture that the inspection needs. The caller holds j.mu.
 func (l *line) evidence(j *job, i inspector.Inspection) ([]store.Evidence, error) {
-	if !j.held || i.Verdict == inspector.Pass && !l.passes {
+	if !j.held || i.Verdict == inspector.Pass && !(l.passes && l.room.passes()) {
 		return nil, nil
 	}
 	image, err := classify.JPEG(j.frame.Pixels, l.quality)

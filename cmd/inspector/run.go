@@ -71,6 +71,7 @@ type works struct {
 
 	judges    *judges
 	disk      *store.Store
+	guard     *guard
 	up        keeper
 	outside   *outside
 	topics    notify.Topics
@@ -148,12 +149,10 @@ func (a *works) connect(context.Context) (err error) {
 // assemble makes the line and its page, and ends what the last stop left open.
 func (a *works) assemble(ctx context.Context) error {
 	c := a.config
-	free, err := spare(a.disk)
-	if err != nil {
-		return err
-	}
-	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, free, a.log)
-	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine)
+	a.guard = newGuard(a.disk, c.Disk, a.log)
+	a.guard.look(ctx, time.Now())
+	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, a.guard.least(), a.log)
+	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine, a.guard)
 	if err != nil {
 		return err
 	}
@@ -179,10 +178,10 @@ func (a *works) assemble(ctx context.Context) error {
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
 		begin: a.begin, wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), a.events.judged),
-		mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
+		room: a.guard, mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
 	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
-	a.watch = &watchman{health: health, disk: a.disk, tell: a.events.tell}
+	a.watch = &watchman{health: health, tell: a.events.tell}
 	return a.line.recover(ctx)
 }
 
@@ -220,9 +219,9 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.guard.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
 		func(ctx context.Context) error {
-			return sweep(ctx, a.disk, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
+			return sweep(ctx, a.disk, a.guard, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
 		},
 	} {
 		g.Go(func() error { return part(ctx) })

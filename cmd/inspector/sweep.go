@@ -8,15 +8,17 @@ import (
 	"inspector/store"
 )
 
-// sweep deletes what retention allows, at the start and every ten minutes: the
+// sweep deletes what retention allows, at the start, every ten minutes and as
+// soon as the disk runs full: the
 // evidence of closed boards that is too old, or that a full disk needs, and
 // executions that ended long ago.
-func sweep(ctx context.Context, disk *store.Store, keep, executions time.Duration, log *slog.Logger) error {
+func sweep(ctx context.Context, disk *store.Store, g *guard, keep, executions time.Duration, log *slog.Logger) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
 	for {
-		least, err := spare(disk)
-		if free, _, freeErr := disk.Free(); err == nil && freeErr == nil && free < least {
+		least := g.least()
+		free, _, err := disk.Free()
+		if err == nil && free < least {
 			err = disk.PruneAsides(0) // before any evidence
 		}
 		var swept store.Swept
@@ -37,12 +39,7 @@ func sweep(ctx context.Context, disk *store.Store, keep, executions time.Duratio
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-g.wake:
 		}
 	}
-}
-
-// spare is how much of the disk is kept free for evidence to come.
-func spare(disk *store.Store) (int64, error) {
-	_, total, err := disk.Free()
-	return min(scarceSpace, total/20), err
 }

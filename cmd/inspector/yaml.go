@@ -133,6 +133,8 @@ func kind(goType string) string {
 	switch {
 	case goType == "time.Duration":
 		return "a duration such as 500ms or 2s"
+	case goType == "main.size":
+		return "a size such as 256MiB or 2GB"
 	case goType == "bool":
 		return "true or false"
 	case goType == "string", goType == "code.Format", goType == "classify.Tone", goType == "inspector.Secret":
