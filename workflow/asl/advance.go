@@ -60,6 +60,8 @@ func (m *Machine) Advance(x *Execution, e Event) ([]HistoryEvent, []Command, err
 		x.heartbeat(p.act)
 	case Redriven:
 		x.redrive()
+	case Amended:
+		x.amend(p, payload)
 	}
 	x.settle()
 	events, commands := x.events, x.issued
@@ -103,6 +105,17 @@ func (x *Execution) accept(e Event) (payload any, p *pending, err error) {
 		fit = p.command.Kind == SetTimer
 	case Heartbeat:
 		fit = p.role == roleAwait
+	case Amended:
+		if err := p.amendable(); err != nil {
+			return nil, nil, err
+		}
+		fit = true
+		if payload, err = decode(e.Input); err == nil && !fits(payload) {
+			err = fmt.Errorf("it exceeds %d bytes or is nested deeper than %d", maxPayload, maxDepth)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the new input of state %q: %w", p.command.State, err)
+		}
 	}
 	if !fit {
 		return nil, nil, fmt.Errorf("the event %q does not fit the %s command %d", e.Kind, p.command.Kind, e.Command)

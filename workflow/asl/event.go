@@ -35,6 +35,7 @@ type Event struct {
 	Random  float64         `json:"random,omitempty"` // uniform in [0,1), drawn by the driver: jitter
 	Name    string          `json:"name,omitempty"`   // of the execution, in Started only
 	Arn     string          `json:"arn,omitempty"`    // of the execution, in Started only: $$.Execution.Id, and what $$.StateMachine derives from
+	By      string          `json:"by,omitempty"`     // in Amended only: who did it
 	Seed    string          `json:"seed,omitempty"`   // in Started only: unguessable, drawn by the driver; task tokens and States.UUID derive from it
 }
 

@@ -76,6 +76,7 @@ type activity struct {
 	retryCount int64
 	task       int64 // command of the task, the same on every retry; 0 before the first
 	await      int64
+	amended    *any    // input of the task, in place of what the state makes; nil: none
 	held       []int64 // commands that are open for this activity
 	beat       time.Duration
 	beatTimer  int64

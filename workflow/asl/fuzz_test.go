@@ -129,8 +129,11 @@ func tellAnything(t *testing.T, m *Machine, input, script []byte) {
 			break
 		}
 		c := open[int(b>>3)%len(open)]
-		kind := []EventKind{Succeeded, Failed, Fired, Heartbeat, Succeeded, Failed, Fired, Stopped}[b&7]
-		e := Event{Kind: kind, Command: c.ID, At: d.now.Add(time.Duration(b) * time.Second), Output: json.RawMessage(input), Error: "States.Timeout", Random: float64(b) / 256}
+		kind := []EventKind{Succeeded, Failed, Fired, Heartbeat, Succeeded, Failed, Amended, Stopped}[b&7]
+		if kind == Amended && c.Kind == SetTimer {
+			kind = Fired
+		}
+		e := Event{Kind: kind, Command: c.ID, Input: json.RawMessage(input), By: "x", At: d.now.Add(time.Duration(b) * time.Second), Output: json.RawMessage(input), Error: "States.Timeout", Random: float64(b) / 256}
 		if _, _, err := m.Advance(&d.x, e); err == nil {
 			d.log = append(d.log, e)
 		}

@@ -25,6 +25,7 @@ type HistoryEvent struct {
 	State        string // of EvaluationFailed
 	Location     string // of EvaluationFailed: the field in the state
 	MapRun       string // name of the run, of MapRunStarted
+	By           string // of TaskAmended, which AWS does not have: who replaced the input
 
 	// Values are shared with the execution and encoded only when asked for:
 	// most drivers never look.
@@ -50,6 +51,9 @@ func (h HistoryEvent) Input() json.RawMessage { return encodeOptional(h.input) }
 // Output is the JSON of the event's output; nil if it has none.
 func (h HistoryEvent) Output() json.RawMessage { return encodeOptional(h.output) }
 
+// Parameters is the JSON of what a task was asked for; nil if the event has none.
+func (h HistoryEvent) Parameters() json.RawMessage { return encodeOptional(h.parameters) }
+
 func encodeOptional(v *any) json.RawMessage {
 	if v == nil {
 		return nil
@@ -73,6 +77,7 @@ func (h HistoryEvent) MarshalJSON() ([]byte, error) {
 	text("state", h.State)
 	text("location", h.Location)
 	text("mapRunArn", h.MapRun)
+	text("by", h.By)
 	if len(h.assigned) > 0 {
 		variables := map[string]any{}
 		for name, v := range h.assigned {

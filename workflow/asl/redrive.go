@@ -47,7 +47,7 @@ func (x *Execution) revive(f *frame) {
 		return
 	}
 	// The task's command is the same, and so is the key of its effect.
-	act := &activity{frame: f, state: was.state, input: was.input, entered: was.entered, at: was.at, task: was.task, await: was.await}
+	act := &activity{frame: f, state: was.state, input: was.input, entered: was.entered, at: was.at, task: was.task, await: was.await, amended: was.amended}
 	act.retries = make([]int64, len(act.state.retry))
 	f.act = act
 	if was.broken == nil {

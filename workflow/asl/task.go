@@ -21,6 +21,9 @@ func (x *Execution) startTask(act *activity, input any) error {
 	if err != nil {
 		return err
 	}
+	if act.amended != nil {
+		argument = *act.amended
+	}
 	timeout, err := x.duration(act, s.timeout, input)
 	if err != nil {
 		return err
