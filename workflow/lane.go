@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inspector/workflow/asl"
@@ -19,6 +20,7 @@ type lane struct {
 	handler     Handler                           // nil: timers, or chore
 	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
+	delivered   atomic.Uint64 // attempts that worked, since the start
 
 	mu      sync.Mutex
 	doing   map[place]context.CancelCauseFunc
