@@ -132,7 +132,7 @@ func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) 
 		search = s.free
 	}
 	rows, err := search.QueryContext(ctx, lane, nanos(now), limit)
-	due, err := collect(rows, err, work)
+	due, err := collect(rows, err, openWork)
 	if err != nil || len(due) == limit {
 		return due, time.Time{}, wrap(err, "work of lane %s", lane)
 	}
@@ -152,7 +152,7 @@ func (s *Store) Lanes(ctx context.Context) ([]string, error) {
 
 // Work implements workflow.Journal.
 func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
-	all, err := query(ctx, s.readers, work, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)
+	all, err := query(ctx, s.readers, openWork, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)
 	return all, wrap(err, "work of execution %s", id)
 }
 
@@ -168,9 +168,12 @@ func (s *Store) Postpone(ctx context.Context, id string, command int64, until ti
 	return wrap(err, "postpone command %d of execution %s", command, id)
 }
 
-func work(rows *sql.Rows) (w workflow.Work, err error) {
+func openWork(rows *sql.Rows) (workflow.Work, error) { return work(rows) }
+
+// work scans the columns of work, and those behind them.
+func work(rows *sql.Rows, more ...any) (w workflow.Work, err error) {
 	var due, since int64
-	err = rows.Scan(&w.Execution, &w.Command, &w.Lane, &w.State, &due, &since, &w.Parked)
+	err = rows.Scan(append([]any{&w.Execution, &w.Command, &w.Lane, &w.State, &due, &since, &w.Parked}, more...)...)
 	w.Due, w.Since = instant(due), instant(since)
 	return w, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"inspector/workflow/asl"
@@ -20,6 +21,7 @@ type lane struct {
 	batch       *batch                            // many pieces of work in a call; nil: each by itself
 	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
+	delivered   atomic.Uint64 // attempts that worked, since the start
 
 	mu      sync.Mutex
 	doing   map[place]context.CancelCauseFunc

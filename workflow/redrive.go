@@ -50,6 +50,15 @@ func (e *Engine) RedriveWork(ctx context.Context, w Work) error {
 	return nil
 }
 
+// CheckAmended refuses, with a Refusal, an input that cannot be that of the
+// task which has the other.
+func CheckAmended(before, after json.RawMessage) error {
+	if err := asl.SameShape(before, after); err != nil {
+		return &Refusal{Code: "InvalidExecutionInput", Message: "the input is not of the shape that the task takes: " + err.Error(), is: err}
+	}
+	return nil
+}
+
 // Asked is the input that an open command of the execution has.
 func (e *Engine) Asked(ctx context.Context, id string, command int64) (json.RawMessage, error) {
 	c, err := e.command(ctx, id, command)
@@ -76,8 +85,8 @@ func (e *Engine) Amend(ctx context.Context, id string, command int64, input json
 		if e.lanes[work[n].Lane] == nil {
 			return asl.Event{}, fmt.Errorf("%w %q: %s", ErrUnhandled, work[n].Lane, e.options.Remedy(work[n].Lane))
 		}
-		if err := asl.SameShape(c.Input, input); err != nil {
-			return asl.Event{}, &Refusal{Code: "InvalidExecutionInput", Message: "the input is not of the shape that the task takes: " + err.Error(), is: err}
+		if err := CheckAmended(c.Input, input); err != nil {
+			return asl.Event{}, err
 		}
 		return asl.Event{Kind: asl.Amended, Command: command, Input: input, By: by}, nil
 	})

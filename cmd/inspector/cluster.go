@@ -186,6 +186,26 @@ func (x executions) Redrive(ctx context.Context, id string) error {
 	return c.Redrive(ctx, id)
 }
 
+// Asked is the input of an open task, wherever its execution is.
+func (x executions) Asked(ctx context.Context, id string, command int64) (json.RawMessage, error) {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
+		return x.Engine.Asked(ctx, id, command)
+	}
+	return c.Asked(ctx, id, command)
+}
+
+// Amend replaces the input of a parked task, wherever its execution is.
+func (x executions) Amend(ctx context.Context, id string, command int64, input json.RawMessage, by string) error {
+	c, ctx, cancel := x.at(ctx, id)
+	defer cancel()
+	if c == nil {
+		return x.Engine.Amend(ctx, id, command, input, by)
+	}
+	return c.Amend(ctx, id, command, input, by)
+}
+
 // Token gives the task token of the state that waits for an answer, wherever
 // the execution is.
 func (x executions) Token(ctx context.Context, id, state string) (string, error) {

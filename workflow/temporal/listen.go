@@ -64,6 +64,10 @@ func (r *run) listen() error {
 	if err := workflow.SetUpdateHandlerWithOptions(r.ctx, updateAnswer, r.answered, o); err != nil {
 		return err
 	}
+	o.Validator = func(_ workflow.Context, a amendment) error { return r.unamendable(a) }
+	if err := workflow.SetUpdateHandlerWithOptions(r.ctx, updateAmend, r.amended, o); err != nil {
+		return err
+	}
 	onSignal(r, signalHeartbeat, func(token string) {
 		if id := r.awaits(token); id != 0 {
 			_ = r.tell(asl.Event{Kind: asl.Heartbeat, Command: id}) // it is open: nothing can be wrong
