@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,10 +51,7 @@ func parseRequest(raw json.RawMessage) (*request, error) {
 	if err := d.Decode(&in); err != nil {
 		return nil, misfit("%v", err)
 	}
-	r := &request{arn: in.Authentication.ConnectionArn, method: strings.ToUpper(in.Method), headers: map[string][]string{}, query: map[string][]string{}}
-	if r.arn == "" {
-		r.arn = in.InvocationConfig.ConnectionArn
-	}
+	r := &request{arn: cmp.Or(in.Authentication.ConnectionArn, in.InvocationConfig.ConnectionArn), method: strings.ToUpper(in.Method), headers: map[string][]string{}, query: map[string][]string{}}
 	if !slices.Contains(methods, r.method) {
 		return nil, misfit("Method %q; want one of %s", in.Method, strings.Join(methods, ", "))
 	}
@@ -69,6 +67,17 @@ func parseRequest(raw json.RawMessage) (*request, error) {
 		return nil, err
 	}
 	return r, r.encode(in)
+}
+
+// ConnectionOf names the connection that an HTTP task's input asks for; empty
+// if it names none.
+func ConnectionOf(raw json.RawMessage) string {
+	var in struct {
+		Authentication   struct{ ConnectionArn string }
+		InvocationConfig struct{ ConnectionArn string }
+	}
+	_ = json.Unmarshal(raw, &in) // an input that does not fit names none
+	return connectionName(cmp.Or(in.Authentication.ConnectionArn, in.InvocationConfig.ConnectionArn))
 }
 
 // fields reads headers and query.
@@ -168,10 +177,12 @@ func (r *request) plain(body json.RawMessage, kind string) {
 
 // connection is the name in the ARN: arn:aws:events:REGION:ACCOUNT:connection/NAME/ID,
 // or the name itself.
-func (r *request) connection() string {
-	_, resource, ok := strings.Cut(r.arn, ":connection/")
+func (r *request) connection() string { return connectionName(r.arn) }
+
+func connectionName(arn string) string {
+	_, resource, ok := strings.Cut(arn, ":connection/")
 	if !ok {
-		return r.arn
+		return arn
 	}
 	name, _, _ := strings.Cut(resource, "/")
 	return name

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
 
+	"inspector/upstream"
 	"inspector/workflow"
 )
 
@@ -27,14 +29,18 @@ func lambdaName(resource string) string {
 
 // lane is the resource that does the work: of inspector-NAME the handler
 // inspector:NAME, of any other name the local command of that name, whether
-// there is one or not. What is no function does its work itself.
+// there is one or not. An HTTP task goes to the lane of its connection. What is
+// no function does its work itself.
 func (f functions) lane(resource string, input json.RawMessage) string {
 	name := resource
-	if resource == lambdaInvoke {
+	switch {
+	case resource == httpInvoke:
+		return cmp.Or(f[httpLane+upstream.ConnectionOf(input)], resource)
+	case resource == lambdaInvoke:
 		var in struct{ FunctionName string }
 		_ = json.Unmarshal(input, &in) // an input that does not fit names none
 		name = in.FunctionName
-	} else if !strings.HasPrefix(resource, bareFunction) {
+	case !strings.HasPrefix(resource, bareFunction):
 		return resource
 	}
 	if _, after, ok := strings.Cut(name, "function:"); ok {
@@ -64,6 +70,8 @@ type functionRegistrar struct {
 func (r functionRegistrar) Handle(resource string, concurrency int, h workflow.Handler) {
 	if strings.HasPrefix(resource, "inspector:") {
 		r.functions[lambdaName(resource)] = resource
+	} else if strings.HasPrefix(resource, httpLane) {
+		r.functions[resource] = resource
 	}
 	r.registrar.Handle(resource, concurrency, func(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
 		asked := t.Resource

@@ -21,7 +21,7 @@ import (
 func TestFunctionsAreHandlers(t *testing.T) {
 	f := functions{}
 	r := f.of(workflow.New(nil, slog.New(slog.DiscardHandler), workflow.Options{}))
-	for _, resource := range []string{"inspector:publish", "inspector:command:weigh", "inspector:command:a.b", "inspector:command:publish", putObject} {
+	for _, resource := range []string{"inspector:publish", "inspector:command:weigh", "inspector:command:a.b", "inspector:command:publish", putObject, httpInvoke, httpLane + "mes"} {
 		r.Handle(resource, 1, nil)
 	}
 	const arn = "arn:aws:lambda:eu-west-1:123456789012:function:"
@@ -43,6 +43,10 @@ func TestFunctionsAreHandlers(t *testing.T) {
 		{lambdaInvoke, `[]`, lambdaInvoke},
 		{putObject, `{"FunctionName":"weigh"}`, putObject},
 		{"inspector:publish", `{}`, "inspector:publish"},
+		{httpInvoke, `{"Authentication":{"ConnectionArn":"mes"}}`, httpLane + "mes"},
+		{httpInvoke, `{"InvocationConfig":{"ConnectionArn":"arn:aws:events:eu-west-1:123456789012:connection/mes/5c"}}`, httpLane + "mes"},
+		{httpInvoke, `{"Authentication":{"ConnectionArn":"nobody"}}`, httpInvoke},
+		{httpInvoke, `[]`, httpInvoke},
 	} {
 		if have := f.lane(c.resource, json.RawMessage(c.input)); have != c.want {
 			t.Errorf("%s %s is done by %s, want %s", c.resource, c.input, have, c.want)

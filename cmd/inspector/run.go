@@ -168,6 +168,7 @@ func (a *works) assemble(ctx context.Context) error {
 		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(r)
 		a.outside.register(r)
 	}
+	a.outside.separate(a.functions.of(a.engine))
 	to := &sinks{config: c, mqtt: a.client, keeper: a.up, engine: a.engine, invoked: a.events.invoked}
 	if err := a.events.handle(to); err != nil {
 		return err

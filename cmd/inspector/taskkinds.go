@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 // Resources of tasks that reach beyond the appliance.
 const (
 	httpInvoke    = "arn:aws:states:::http:invoke"
+	httpLane      = httpInvoke + "/"     // then the connection's name
 	commandPrefix = "inspector:command:" // then the command's name
 )
 
@@ -24,8 +26,9 @@ const requests = 16
 
 // outside are the tasks that reach others: HTTP services and local programs.
 type outside struct {
-	http     *upstream.HTTP
-	commands map[string]local.Spec
+	http        *upstream.HTTP
+	connections []string
+	commands    map[string]local.Spec
 }
 
 // openOutside reads the folders of connections and commands.
@@ -36,16 +39,26 @@ func openOutside(c Config) (*outside, error) {
 		return nil, err
 	}
 	h, err := upstream.NewHTTP(connections)
-	return &outside{h, commands}, err
+	return &outside{h, slices.Sorted(maps.Keys(connections)), commands}, err
 }
 
 // register gives HTTP tasks a lane, and each command one of its own.
 func (o *outside) register(e registrar) {
-	e.Handle(httpInvoke, requests, func(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
-		return o.http.Invoke(ctx, t.Key, t.Input)
-	})
+	e.Handle(httpInvoke, requests, o.request)
 	for name, spec := range o.commands {
 		e.Handle(commandPrefix+name, spec.Concurrency, runs(spec))
+	}
+}
+
+func (o *outside) request(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
+	return o.http.Invoke(ctx, t.Key, t.Input)
+}
+
+// separate gives the HTTP tasks of each connection a lane of their own: a host
+// that is down slows no other.
+func (o *outside) separate(e registrar) {
+	for _, name := range o.connections {
+		e.Handle(httpLane+name, requests, o.request)
 	}
 }
 
