@@ -158,7 +158,7 @@ func TestUsersFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := usersFile(t, "# people\n\nline:"+string(hash)+"\n")
-	b := NewBroker(BrokerConfig{Listen: "0.0.0.0:0", Dir: t.TempDir(), UsersFile: good}, quiet())
+	b := NewBroker(BrokerConfig{Listen: "0.0.0.0:0", Plain: true, Dir: t.TempDir(), UsersFile: good}, quiet())
 	if err := b.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestAdmit(t *testing.T) {
 		{"127.0.0.1:5", "self", "other", false},
 		{"nonsense", "", "", false},
 	} {
-		if got := u.admit(c.remote, c.name, []byte(c.password)); got != c.want {
+		if _, got := u.admit(c.remote, c.name, []byte(c.password), ""); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

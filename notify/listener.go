@@ -13,6 +13,11 @@ import (
 // number and the time until they say who they are, and waits for their end.
 type listener struct {
 	net.Listener
+	id      string                           // for mochi: one of a kind
+	most    int                              // connections
+	prepare func(net.Conn) (net.Conn, error) // what comes before CONNECT: encryption, WebSocket; nil: nothing
+	failed  func(remote net.Addr, err error) // told when that failed
+
 	mu     sync.Mutex
 	open   map[net.Conn]struct{}
 	closed bool
@@ -22,9 +27,9 @@ type listener struct {
 // handshake is how long a connection may stay silent before its CONNECT.
 const handshake = 10 * time.Second
 
-func (l *listener) ID() string              { return "tcp" }
+func (l *listener) ID() string              { return l.id }
 func (l *listener) Address() string         { return l.Addr().String() }
-func (l *listener) Protocol() string        { return "tcp" }
+func (l *listener) Protocol() string        { return l.id }
 func (l *listener) Init(*slog.Logger) error { return nil }
 
 // Serve accepts until Close.
@@ -49,7 +54,16 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 		go func() {
 			defer l.remove(conn)
 			_ = conn.SetDeadline(time.Now().Add(handshake))
-			_ = establish(l.ID(), conn) // why a client left is the client's to say
+			talk, err := conn, error(nil)
+			if l.prepare != nil {
+				talk, err = l.prepare(conn)
+			}
+			if err != nil {
+				l.failed(conn.RemoteAddr(), err)
+				return
+			}
+			_ = conn.SetDeadline(time.Now().Add(handshake)) // a WebSocket's beginning took it away
+			_ = establish(l.ID(), talk)                     // why a client left is the client's to say
 		}()
 	}
 }
@@ -58,7 +72,7 @@ func (l *listener) Serve(establish listeners.EstablishFn) {
 func (l *listener) add(conn net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || len(l.open) >= maxClients {
+	if l.closed || len(l.open) >= l.most {
 		return false
 	}
 	if conn != nil {

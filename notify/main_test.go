@@ -176,6 +176,13 @@ func need(t *testing.T, program string) string {
 // the lines configure further, and returns the port.
 func startMosquitto(t *testing.T, lines ...string) (port string) {
 	t.Helper()
+	port, _ = startReloadable(t, lines...)
+	return port
+}
+
+// startReloadable is startMosquitto; reload has it read its files again.
+func startReloadable(t *testing.T, lines ...string) (port string, reload func()) {
+	t.Helper()
 	program := need(t, "mosquitto")
 	port = freePort(t)
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
@@ -202,7 +209,7 @@ func startMosquitto(t *testing.T, lines ...string) (port string) {
 		}
 		return err == nil
 	})
-	return port
+	return port, func() { _ = cmd.Process.Signal(syscall.SIGHUP) }
 }
 
 // collect subscribes with mosquitto_sub in a persistent session and hands over

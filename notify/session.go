@@ -60,7 +60,7 @@ func dial(ctx context.Context, c Config, subs []*subscription) (*session, error)
 	}
 	s := &session{lost: make(chan struct{})}
 	if s.conn, err = open(ctx, u, secure); err != nil {
-		return nil, fmt.Errorf("connect to mqtt broker %s: %w; is it running, and is the address right?", u, err)
+		return nil, c.unreachable(u, err)
 	}
 	o := mqtt.NewClientOptions().AddBroker(u.String()).SetClientID(c.ClientID).
 		SetUsername(c.Username).SetPassword(string(password)).
@@ -92,6 +92,9 @@ func dial(ctx context.Context, c Config, subs []*subscription) (*session, error)
 
 // refusal says in words why the broker did not let us in, and what to do.
 func refusal(u *url.URL, c Config, err error) error {
+	if bad := c.distrust(u, err); bad != nil {
+		return fmt.Errorf("mqtt broker %s refused the connection: %w", u, bad)
+	}
 	var remedy string
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):

@@ -1,18 +1,11 @@
 package notify
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"strings"
-	"sync"
-	"time"
 
-	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/packets"
 	"golang.org/x/crypto/bcrypt"
 
 	"inspector"
@@ -64,14 +57,23 @@ func readUsers(path string, self user) (*users, error) {
 	return u, nil
 }
 
-// admit decides who may connect from where.
-func (u *users) admit(remote, name string, password []byte) bool {
-	if name == u.self.name {
-		return loopback(remote) && subtle.ConstantTimeCompare(password, []byte(u.self.password)) == 1
+// admit decides who may connect from where, and gives the name that is proven:
+// none if there are no users. certified is the name in a certificate that the
+// broker's own authority signed; without users it is proof enough.
+func (u *users) admit(remote, name string, password []byte, certified string) (proven string, ok bool) {
+	switch {
+	case name == u.self.name:
+		return name, loopback(remote) && subtle.ConstantTimeCompare(password, []byte(u.self.password)) == 1
+	case len(u.hashes) > 0:
+		return name, u.knows(name, password)
+	case certified != "":
+		return certified, certified != u.self.name
 	}
-	if len(u.hashes) == 0 {
-		return loopback(remote)
-	}
+	return "", loopback(remote)
+}
+
+// knows checks a password.
+func (u *users) knows(name string, password []byte) bool {
 	u.turn <- struct{}{}
 	defer func() { <-u.turn }()
 	hash, known := u.hashes[name]
@@ -79,43 +81,4 @@ func (u *users) admit(remote, name string, password []byte) bool {
 		hash = u.decoy
 	}
 	return bcrypt.CompareHashAndPassword(hash, password) == nil && known
-}
-
-// guard lets clients in, or not.
-type guard struct {
-	mochi.HookBase
-	users *users
-	log   *slog.Logger
-
-	mu      sync.Mutex
-	logged  time.Time
-	refused int // since then
-}
-
-func (g *guard) ID() string { return "guard" }
-
-func (g *guard) Provides(b byte) bool {
-	return bytes.IndexByte([]byte{mochi.OnConnectAuthenticate, mochi.OnACLCheck}, b) >= 0
-}
-
-// OnConnectAuthenticate checks user and password.
-func (g *guard) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool {
-	name := string(pk.Connect.Username)
-	if g.users.admit(cl.Net.Remote, name, pk.Connect.Password) {
-		return true
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.refused++; time.Since(g.logged) > 10*time.Second {
-		host, _, _ := net.SplitHostPort(cl.Net.Remote)
-		g.log.Warn("mqtt broker: refused a client", "user", name, "host", host, "times", g.refused)
-		g.logged, g.refused = time.Now(), 0
-	}
-	return false
-}
-
-// OnACLCheck lets whoever is in read and write every topic, but not write the
-// broker's own.
-func (g *guard) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
-	return !write || !strings.HasPrefix(topic, "$")
 }
