@@ -71,16 +71,16 @@ func classify(op, target string, err error) *Fault {
 		f.Code, f.Remedy = "Canceled", "it will be repeated"
 	case errors.Is(err, context.DeadlineExceeded):
 		f.Code, f.Remedy = "Timeout", "check the network and the server; it will be repeated"
+	case errors.As(err, &lost):
+		f.ofCredentials(err)
 	case errors.As(err, &api):
 		status := httpStatus(err)
 		f.answered(api, status)
 		errors.As(err, &response)
-		if region := bucketRegion(response); region != "" && status >= 300 && status <= 400 {
+		if region := bucketRegion(response, api.ErrorMessage()); region != "" && status >= 300 && status <= 400 {
 			f.Remedy += " (the server names " + region + ")"
 		}
-	case errors.As(err, &lost):
-		f.Code, f.access, f.permanent = "NoCredentials", true, !isNetwork(err)
-		f.Remedy = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write ~/.aws/credentials and set AWS_PROFILE; then redrive"
+		f.byClock(response)
 	case httpStatus(err) > 0 && !errors.As(err, new(*smithy.DeserializationError)):
 		f.Code = fmt.Sprintf("HTTP%d", httpStatus(err))
 		f.Remedy = "something that is not the service answered: check the endpoint and any proxy or login page in between"
@@ -267,12 +267,4 @@ func isNetwork(err error) bool {
 		uri *url.Error
 	)
 	return errors.As(err, &op) || errors.As(err, &dns) || errors.As(err, &uri)
-}
-
-// bucketRegion is where the service says that the bucket is, if it does.
-func bucketRegion(r *smithyhttp.ResponseError) string {
-	if r == nil || r.Response == nil || r.Response.Response == nil {
-		return ""
-	}
-	return r.Response.Header.Get("X-Amz-Bucket-Region")
 }

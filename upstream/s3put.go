@@ -170,7 +170,7 @@ func (s *S3) headers(o Object, sum [sha256.Size]byte, target string) (h headers,
 		tags.Set(name, value)
 	}
 	if len(tags) > maxTags {
-		return h, refuse("BadRequest", fmt.Sprintf("give an object at most %d tags", maxTags))
+		return h, refuse("TooManyTags", fmt.Sprintf("give an object at most %d tags", maxTags))
 	}
 	if len(tags) > 0 {
 		h.tags = aws.String(strings.ReplaceAll(tags.Encode(), "+", "%20"))
