@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -69,11 +70,12 @@ func (d *Folder) Put(ctx context.Context, o Object) (Receipt, error) {
 	return Receipt{ETag: hex.EncodeToString(want[:])}, nil
 }
 
-// Send keeps m as one file of JSON named by its key, and returns the file's
+// Send keeps m as one file of JSON named by its key in the folder of the queue
+// (the last part of a URL), and returns the file's
 // name below the directory. The same message again is success. Errors are
 // *Fault.
 func (d *Folder) Send(ctx context.Context, m Message) (string, error) {
-	name := path.Join(fileName(d.config.Queue), fileName(m.Dedup)+".json")
+	name := path.Join(fileName(path.Base(cmp.Or(m.Queue, d.config.Queue))), fileName(m.Dedup)+".json")
 	target := filepath.Join(d.config.Dir, filepath.FromSlash(name))
 	if err := m.verify(target); err != nil {
 		return "", err

@@ -38,7 +38,7 @@ var fifoID = regexp.MustCompile("^[A-Za-z0-9!-/:-@\\[-`{-~]{1,128}$")
 // the environment, or the files below ~/.aws.
 type SQSConfig struct {
 	QueueURL     string // a URL that ends in .fifo is a FIFO queue
-	Region       string // empty: the one in an Amazon QueueURL, then AWS_REGION or the profile's
+	Region       string // that of an Amazon QueueURL goes before it; empty: AWS_REGION or the profile's
 	Endpoint     string // empty: Amazon's, or the origin of a QueueURL that is not Amazon's
 	InstanceRole bool   // also ask the metadata service of an EC2 machine for credentials
 	Limit        int    // bytes of a message and of a batch, 1 KiB to 1 MiB; 0: 256 KiB
@@ -72,7 +72,7 @@ func NewSQS(c SQSConfig) (*SQS, error) {
 	}
 	host := u.Hostname()
 	amazon := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
-	if region, ok := strings.CutPrefix(host, "sqs."); ok && amazon && c.Region == "" {
+	if region, ok := strings.CutPrefix(host, "sqs."); ok && amazon {
 		c.Region, _, _ = strings.Cut(region, ".")
 	}
 	if c.Endpoint == "" && !amazon {

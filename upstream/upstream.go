@@ -52,6 +52,7 @@ type Receipt struct {
 // A Message is one record for whoever listens upstream. Queues deliver at
 // least once: receivers tell repeats apart by the attribute "key".
 type Message struct {
+	Queue      string            // of what knows several: which of them; empty: the configured one
 	Body       string            // not empty
 	Attributes map[string]string // at most 9; "key" is added
 	Group      string            // order is kept within it, on FIFO queues only; empty: Dedup

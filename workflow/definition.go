@@ -9,7 +9,8 @@ import _ "embed"
 //	 "evidence": {"image": "evidence:PATH"},               without image if there is no picture
 //	 "station": {"site": "…", "line": "…", "device": "…"},
 //	 "topics": {"result": "…", "alert": "…"},
-//	 "upstream": {"bucket": "…", "prefix": "…", "queue": "…"}}
+//	 "upstream": {"bucket": "…", "prefix": "…", "queue": "…"},
+//	 "filters": {"schema": "…", "verdict": "…", "recipe": "…", "line": "…", "class": "…"}}   attributes of messages
 //
 // Its resources, beside AWS's own names for object storage and queues, are
 // inspector:publish, inspector:alert, inspector:quarantine, inspector:review

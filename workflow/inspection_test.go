@@ -37,8 +37,9 @@ func TestInspectionAsks(t *testing.T) {
 						"PublishResult": `{"inspection":` + i + `,"topic":"t/result"}`,
 						"ForwardImage":  `{"Body":"evidence:a/b.png","Bucket":"b","ContentType":"image/png","Key":"p/dev-0123abcd-7/image"}`,
 						"ForwardRecord": `{"Body":` + quoted(i) + `,"Bucket":"b","ContentType":"application/json","Key":"p/dev-0123abcd-7/inspection.json"}`,
-						"Announce": `{"MessageAttributes":{"key":{"DataType":"String","StringValue":"dev-0123abcd-7/Announce"}},"MessageBody":` +
-							quoted(i) + `,"QueueUrl":"https://q"}`,
+						"Announce": `{"MessageAttributes":{"class":{"DataType":"String","StringValue":"open"},"key":{"DataType":"String","StringValue":"dev-0123abcd-7/Announce"},` +
+							`"line":{"DataType":"String","StringValue":"line1"},"recipe":{"DataType":"String","StringValue":"main"},"schema":{"DataType":"String","StringValue":"inspector/1"},` +
+							`"verdict":{"DataType":"String","StringValue":"` + verdict + `"}},"MessageBody":` + quoted(i) + `,"MessageGroupId":"line1","QueueUrl":"https://q"}`,
 						"WaitForDisposition": `{"inspection":` + i + `,"token":"TOKEN"}`,
 						"Close":              `{"disposition":{"by":"me","decision":"scrap"},"inspection":` + i + `}`,
 					}
@@ -112,7 +113,8 @@ func TestInspectionWithoutPicture(t *testing.T) {
 		asked, e, hash := askShipped(t)
 		defer run(t, e)()
 		must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{"inspection":{"id":"x","verdict":"unsure","evidence":[]},"station":{},
-		  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q"}}`)))
+		  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q"},
+		  "filters":{"schema":"inspector/1","verdict":"fail","recipe":"main","line":"line1","class":"open"}}`)))
 		time.Sleep(time.Second)
 		if d := wantStatus(t, e, "x", asl.StatusRunning); !slices.Equal(d.States, []string{"WaitForDisposition"}) {
 			t.Errorf("waits in %v", d.States)

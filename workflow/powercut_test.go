@@ -20,9 +20,10 @@ func inspectionInput(verdict string) json.RawMessage {
 	if verdict == "pass" {
 		evidence = ""
 	}
-	return json.RawMessage(fmt.Sprintf(`{"inspection":{"id":"dev-0123abcd-7","verdict":%q,"evidence":[{"kind":"overlay","type":"image/webp"},{"kind":"image","type":"image/png"}]},
+	return json.RawMessage(fmt.Sprintf(`{"inspection":{"id":"dev-0123abcd-7","verdict":%[1]q,"evidence":[{"kind":"overlay","type":"image/webp"},{"kind":"image","type":"image/png"}]},
 	 "station":{"site":"s","line":"l","device":"dev"},"topics":{"result":"t/result","alert":"t/alert"},
-	 "upstream":{"bucket":"b","prefix":"p","queue":"https://q"}%s}`, verdict, evidence))
+	 "upstream":{"bucket":"b","prefix":"p","queue":"https://q"},
+	 "filters":{"schema":"inspector/1","verdict":%[1]q,"recipe":"main","line":"line1","class":"open"}%[2]s}`, verdict, evidence))
 }
 
 // A world outlives power cuts: the journal's disk, and what was done outside.

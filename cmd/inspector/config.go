@@ -97,14 +97,15 @@ type MQTTConfig struct {
 
 // UpstreamConfig says where evidence and records are forwarded.
 type UpstreamConfig struct {
-	Kind      string `yaml:"kind"`
-	Folder    string `yaml:"folder"`
-	Bucket    string `yaml:"bucket"`
-	Prefix    string `yaml:"prefix"`
-	QueueURL  string `yaml:"queue_url"`
-	Region    string `yaml:"region"`
-	Endpoint  string `yaml:"endpoint"`
-	PathStyle bool   `yaml:"path_style"`
+	Kind       string `yaml:"kind"`
+	Folder     string `yaml:"folder"`
+	Bucket     string `yaml:"bucket"`
+	Prefix     string `yaml:"prefix"`
+	QueueURL   string `yaml:"queue_url"`
+	QueueLimit int    `yaml:"queue_limit"` // bytes
+	Region     string `yaml:"region"`
+	Endpoint   string `yaml:"endpoint"`
+	PathStyle  bool   `yaml:"path_style"`
 }
 
 // WebConfig says where the page and the API are.
@@ -139,7 +140,7 @@ func defaults() Config {
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
 		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
-		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", Region: "us-east-1"},
+		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1"},
 		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},
 		Log:       LogConfig{Level: "info", Format: "text"},

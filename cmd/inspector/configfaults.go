@@ -114,7 +114,8 @@ func (c Config) addUpstreamFaults(f *faults) {
 	f.want(u.Kind != "aws" || u.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")
 	f.want(u.Prefix != "", "upstream.prefix", "a prefix of object keys is required")
 	f.want(u.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or with kind folder the name of a folder of messages")
-	f.want(u.Kind != "aws" || strings.HasPrefix(u.QueueURL, "http"), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", u.QueueURL)
+	f.want(u.QueueLimit >= 1<<10 && u.QueueLimit <= 1<<20, "upstream.queue_limit", "%d is not within 1024 to 1048576 (bytes of a message)", u.QueueLimit)
+	f.want(u.Kind != "aws" || isQueueURL(u.QueueURL), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", u.QueueURL)
 }
 
 // addFileFaults finds files and folders that are named and not there.

@@ -104,10 +104,17 @@ func (s *sinks) topic(to rule.MQTT) sender {
 }
 
 func (s *sinks) queue(to rule.SQS) (sender, error) {
-	if !strings.HasPrefix(to.Queue, "https://") && !strings.HasPrefix(to.Queue, "http://") {
+	if !isQueueURL(to.Queue) {
 		return s.folder(s.config.upstreamFolder(), to.Queue)
 	}
-	q, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: to.Queue, Region: s.config.Upstream.Region})
+	if a, ok := s.keeper.(amazon); ok {
+		q, err := a.queues.at(to.Queue)
+		if err != nil {
+			return nil, err
+		}
+		return messages(q.Send, to.Group), nil
+	}
+	q, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: to.Queue, Region: s.config.Upstream.Region, Limit: s.config.Upstream.QueueLimit})
 	if err != nil {
 		return nil, err
 	}

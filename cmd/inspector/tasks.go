@@ -60,7 +60,7 @@ func (t *tasks) register(e registrar) {
 		e.Handle(integration+"getObject", 4, t.get)
 		e.Handle(integration+"listObjectsV2", 4, t.list)
 	}
-	e.Handle(sendMessage, 4, t.send)
+	e.Handle(sendMessage, 64, t.send) // those that are under way together go in batches
 }
 
 // A malformedError is an input that no retry makes right.
@@ -160,6 +160,8 @@ func (t *tasks) put(ctx context.Context, task workflow.Task) (json.RawMessage, e
 	return output(t.upstream.Put(ctx, o))
 }
 
+// send puts a message into the queue that the input names. Its key is the
+// effect's, which no input changes.
 func (t *tasks) send(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
 	in, err := input[struct {
 		QueueUrl, MessageGroupId, MessageDeduplicationId string //nolint:revive // as AWS writes them
@@ -169,7 +171,7 @@ func (t *tasks) send(ctx context.Context, task workflow.Task) (json.RawMessage, 
 	if err != nil {
 		return nil, err
 	}
-	m := upstream.Message{Body: string(in.MessageBody), Group: in.MessageGroupId, Dedup: task.Key, Attributes: map[string]string{}}
+	m := upstream.Message{Queue: in.QueueUrl, Body: string(in.MessageBody), Group: in.MessageGroupId, Dedup: task.Key, Attributes: map[string]string{}}
 	var text string
 	if json.Unmarshal(in.MessageBody, &text) == nil {
 		m.Body = text
@@ -203,18 +205,4 @@ func (t *tasks) close(ctx context.Context, task workflow.Task) (json.RawMessage,
 		}
 	}
 	return output(map[string]bool{"closed": true}, t.store.Closed(ctx, in.Inspection.ID))
-}
-
-// amazon is S3 and SQS together.
-type amazon struct {
-	*upstream.S3
-	queue *upstream.SQS
-}
-
-func (a amazon) Send(ctx context.Context, m upstream.Message) (string, error) {
-	return a.queue.Send(ctx, m)
-}
-
-func (a amazon) Check(ctx context.Context) error {
-	return errors.Join(a.S3.Check(ctx), a.queue.Check(ctx))
 }

@@ -85,11 +85,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	queue, err := upstream.NewSQS(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region})
+	named, err := openQueues(upstream.SQSConfig{QueueURL: u.QueueURL, Region: u.Region, Limit: u.QueueLimit, Large: s3, LargePrefix: u.Prefix})
 	if err != nil {
 		return nil, nil, err
 	}
-	return amazon{s3, queue}, func() { s3.Close(); queue.Close() }, nil
+	return amazon{s3, named}, func() { named.close(); s3.Close() }, nil
 }
 
 func cameraConfig(c Config, s *simulation) camera.Config {
@@ -139,6 +139,7 @@ func begin(e preparer, machine string, c Config, topics notify.Topics, i inspect
 		"station":    i.Station,
 		"topics":     map[string]string{"result": topics.Result, "alert": topics.Alert},
 		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
+		"filters":    filters(i),
 	})
 	if err != nil {
 		return nil, err
