@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,12 @@ func (c *calls) note(tasks []workflow.Task) {
 		c.keys[task.Execution] = append(c.keys[task.Execution], task.Key)
 	}
 	c.all = append(c.all, fmt.Sprintf("%v %s", time.Since(c.began), strings.Join(names, ",")))
+}
+
+func (c *calls) attempts(execution string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.keys[execution])
 }
 
 func (c *calls) want(t *testing.T, want ...string) {
@@ -335,9 +342,10 @@ func TestBatchGraceAndCrash(t *testing.T) {
 func TestBatchProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCalls()
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		e := batching(newMemory(), workflow.Batch{Every: time.Hour}, c.handler(func(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
-			if down {
+			if down.Load() {
 				return nil, errors.New("no route to host")
 			}
 			return fine(ctx, task)
@@ -348,7 +356,7 @@ func TestBatchProbes(t *testing.T) {
 		synctest.Wait()
 		start(t, e, hash, "b", "c", "d", "e")
 		time.Sleep(2500 * time.Millisecond)
-		down = false
+		down.Store(false)
 		time.Sleep(10 * time.Second)
 		c.want(t, "0s a", "1s b", "3s c", "3s d,e")
 	})
@@ -364,7 +372,7 @@ func TestPostponed(t *testing.T) {
 			switch {
 			case task.Execution == "night" && time.Now().Before(morning):
 				return nil, fmt.Errorf("quiet hours: %w", postponedError{morning})
-			case task.Execution == "eager" && len(c.keys["eager"]) < 3:
+			case task.Execution == "eager" && c.attempts("eager") < 3:
 				return nil, postponedError{}
 			}
 			return fine(ctx, task)
@@ -388,8 +396,8 @@ func TestPostponed(t *testing.T) {
 		start(t, e, hash, "eager")
 		time.Sleep(3 * time.Second)
 		wantStatus(t, e, "eager", asl.StatusSucceeded) // once a second, at most
-		if len(c.keys["eager"]) != 3 {
-			t.Errorf("%d attempts", len(c.keys["eager"]))
+		if n := c.attempts("eager"); n != 3 {
+			t.Errorf("%d attempts", n)
 		}
 	})
 }
