@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,6 +49,9 @@ func (o *outside) register(e registrar) {
 		e.Handle(commandPrefix+name, spec.Concurrency, runs(spec))
 	}
 }
+
+// names gives the commands, in their order.
+func (o *outside) names() []string { return slices.Sorted(maps.Keys(o.commands)) }
 
 func runs(spec local.Spec) workflow.Handler {
 	return func(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
