@@ -153,7 +153,7 @@ func (a *works) assemble(ctx context.Context) error {
 	a.guard = newGuard(a.disk, c.Disk, a.log)
 	a.guard.look(ctx, time.Now())
 	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, a.guard.least(), a.log)
-	a.pacer = newPacer(targetsOf(c, a.events.rules, a.events.functions, a.outside.names()), a.disk, a.engine)
+	a.pacer = newPacer(targetsOf(c, a.events.rules, a.events.functions, a.outside.connections, a.outside.names()), a.disk, a.engine)
 	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine, a.guard, a.pacer)
 	if err != nil {
 		return err

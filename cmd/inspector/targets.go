@@ -23,7 +23,7 @@ type target struct {
 
 // targetsOf gives the targets of the configuration, those of the shipped
 // workflow first.
-func targetsOf(c Config, rules []rule.Rule, functions []rule.Function, commands []string) []target {
+func targetsOf(c Config, rules []rule.Rule, functions []rule.Function, connections, commands []string) []target {
 	objects, queue := "s3 evidence", "sqs results"
 	if c.Upstream.Kind == "folder" {
 		objects, queue = "folder evidence", "folder results"
@@ -43,8 +43,11 @@ func targetsOf(c Config, rules []rule.Rule, functions []rule.Function, commands 
 			all = append(all, target{"function " + f.Name, []string{f.Resource("destination"), f.Resource("dead-letter")}})
 		}
 	}
+	for _, name := range connections {
+		all = append(all, target{"http " + name, []string{httpLane + name}})
+	}
 	if c.Connections != "" {
-		all = append(all, target{"http services", []string{httpInvoke}})
+		all = append(all, target{"http without connection", []string{httpInvoke}})
 	}
 	for _, name := range commands {
 		all = append(all, target{"command " + name, []string{commandPrefix + name}})

@@ -71,9 +71,9 @@ func targetLines(ctx context.Context, c Config) []finding {
 	if err != nil {
 		return []finding{{"target", err.Error(), true}}
 	}
-	commands, _ := readCommands(c.Commands) // their faults are the configuration's
-	names := slices.Sorted(maps.Keys(commands))
-	for _, t := range targetsOf(c, rules, functions, names) {
+	connections, _ := readConnections(c.Connections) // their faults are the configuration's
+	commands, _ := readCommands(c.Commands)
+	for _, t := range targetsOf(c, rules, functions, slices.Sorted(maps.Keys(connections)), slices.Sorted(maps.Keys(commands))) {
 		w := web.Target{Name: t.name}
 		for _, lane := range t.lanes {
 			for _, q := range queues {
