@@ -88,8 +88,8 @@ func TestParkedWork(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d:\n%s\nwant %s", args, code, exit, out, want)
 		}
 	}
-	says(`(?s)TARGET +SINCE.*folder evidence  +20\S+ \S+  keep-1 +Do 1 +.*elsewhere.*http services .* ask-1 `, "parked")
-	says(`^(?s)TARGET[^\n]*\nhttp services[^\n]*password[^\n]*\n$`, "parked", "--target", "http services")
+	says(`(?s)TARGET +SINCE.*folder evidence  +20\S+ \S+  keep-1 +Do 1 +.*elsewhere.*http vault .* ask-1 `, "parked")
+	says(`^(?s)TARGET[^\n]*\nhttp vault[^\n]*password[^\n]*\n$`, "parked", "--target", "http vault")
 	says(`^(?s)TARGET.*keep-1.*keep-2[^\n]*\n$`, "parked", "--reason", "ELSEWHERE")
 	says(`nothing is parked`, "parked", "--target", "mqtt alerts")
 	says(`(?s)"Body": "evidence:elsewhere".*"Key": "keep-1"`, "amend", "keep-1")
