@@ -83,9 +83,18 @@ func (e *WebhookError) Name() string {
 // other side can drop repeats. Errors are *WebhookError; those that a retry may
 // help are not Permanent. Until a Retry-After is over it does not ask again.
 func (w *Webhook) Send(ctx context.Context, key string, body []byte) error {
+	return w.Post(ctx, key, body, nil)
+}
+
+// Post is Send with headers of this message; they win over those of the
+// configuration.
+func (w *Webhook) Post(ctx context.Context, key string, body []byte, with http.Header) error {
 	request, err := w.request(ctx, key, body)
 	if err != nil {
 		return err
+	}
+	for name, values := range with {
+		request.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	host := request.URL.Host
 	w.mu.Lock()
