@@ -166,13 +166,18 @@ const selectQueues = `SELECT lane, sum(depth), sum(parked), min(oldest) FROM (
 
 // Queues gives the lanes that have open work, by name.
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
-	all, err := query(ctx, s.readers, func(rows *sql.Rows) (q Queue, err error) {
+	all, err := query(ctx, s.readers, queue(now), selectQueues)
+	return all, wrap(err, "list queues")
+}
+
+// queue scans the columns of selectQueues.
+func queue(now time.Time) func(*sql.Rows) (Queue, error) {
+	return func(rows *sql.Rows) (q Queue, err error) {
 		var since int64
 		err = rows.Scan(&q.Lane, &q.Depth, &q.Parked, &since)
 		q.Oldest = max(0, now.Sub(instant(since)))
 		return q, err
-	}, selectQueues)
-	return all, wrap(err, "list queues")
+	}
 }
 
 func limit(n int) int {

@@ -121,6 +121,17 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 		send(gauge, "queue_oldest_age_seconds", "Age of the work that waits longest in the lane.", l.Oldest, "lane", l.Name)
 		send(gauge, "queue_parked", "Executions of the lane that wait for a person.", float64(l.Parked), "lane", l.Name)
 	}
+	for _, t := range s.Targets {
+		send(gauge, "target_depth", "Work that waits for the target, parked work aside.", float64(t.Depth), "target", t.Name)
+		send(gauge, "target_parked", "Work that the target refused for good.", float64(t.Parked), "target", t.Name)
+		send(gauge, "target_oldest_age_seconds", "Age of the work that waits longest for the target.", t.Oldest, "target", t.Name)
+		send(gauge, "target_rate", "Delivered per second in the last minute.", t.Rate, "target", t.Name)
+		if t.Drain != nil {
+			send(gauge, "target_drain_seconds", "Until nothing waits for the target; absent while its queue does not get shorter.", *t.Drain, "target", t.Name)
+		}
+		send(prometheus.CounterValue, "target_delivered_total", "Delivered to the target.", float64(t.Delivered), "target", t.Name)
+		send(gauge, "target_failing", "1 while the target takes nothing.", one(t.State == TargetFailing), "target", t.Name)
+	}
 	for _, p := range s.Parts {
 		send(gauge, "part_up", "1 if the part works.", one(p.State == OK || p.State == Degraded), "part", p.Name)
 		send(gauge, "part_degraded", "1 if the part works, but somebody should look.", one(p.State == Degraded), "part", p.Name)

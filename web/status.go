@@ -21,6 +21,7 @@ type Status struct {
 	Counts  Counts            `json:"counts"`
 	Disk    Disk              `json:"disk"`
 	Lanes   []Lane            `json:"lanes"`
+	Targets []Target          `json:"targets"`
 	Parts   []Part            `json:"parts"`
 }
 
@@ -60,6 +61,32 @@ type Lane struct {
 	Oldest float64 `json:"oldest_seconds"` // age of the longest waiting; 0 if none
 	Parked int     `json:"parked"`         // executions that wait for a person to act
 }
+
+// A Target is where work goes: a broker, a bucket, a rule's webhook.
+type Target struct {
+	Name      string      `json:"name"`
+	Lanes     []string    `json:"lanes"`           // that bring work to it
+	Depth     int         `json:"depth"`           // waits, parked work aside
+	Parked    int         `json:"parked"`          // refused for good: a person must act
+	Oldest    float64     `json:"oldest_seconds"`  // age of the longest waiting, parked work included; 0 if none
+	Rate      float64     `json:"rate_per_second"` // delivered, in the last minute
+	Drain     *float64    `json:"drain_seconds"`   // until nothing waits, at the pace of the last minute and with what arrives; nil: it does not get shorter
+	Delivered uint64      `json:"delivered"`       // since the start
+	State     TargetState `json:"state"`
+	Error     string      `json:"error,omitempty"`  // of the newest attempt, or why work is parked
+	Remedy    string      `json:"remedy,omitempty"` // what to do, unless all is well
+}
+
+// A TargetState is how a target does.
+type TargetState string
+
+// The states of a target; of two that fit the later counts.
+const (
+	TargetOK       TargetState = "ok"
+	TargetDraining TargetState = "draining" // a backlog goes out
+	TargetParked   TargetState = "parked"   // it takes work, but refused some for good
+	TargetFailing  TargetState = "failing"  // it takes none
+)
 
 // A State is how a part does.
 type State string
@@ -108,7 +135,7 @@ func assess(s Status) report {
 		y := float64(s.Counts.Pass) / float64(judged)
 		r.Yield = &y
 	}
-	r.Lanes, r.Parts = list(s.Lanes), list(s.Parts)
+	r.Lanes, r.Targets, r.Parts = list(s.Lanes), list(s.Targets), list(s.Parts)
 	return r
 }
 

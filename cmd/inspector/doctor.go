@@ -25,7 +25,7 @@ import (
 // doctorCommand checks each part as the appliance would use it, and says what
 // to do about those that are not well. Exit code 1: some are not.
 func doctorCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	c, err := configured("doctor", "Checks camera, model, disk, broker, clock, upstream and what is paused. Exit code 0: all well, 1: not.", args, env, stderr)
+	c, err := configured("doctor", "Checks camera, model, disk, broker, clock, upstream, what is paused, and what waits for each target. Exit code 0: all well, 1: not.", args, env, stderr)
 	if err != nil {
 		return err
 	}
@@ -43,11 +43,16 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		if ctx.Err() != nil {
 			return errInterrupted // what a part says now is no finding
 		}
-		state := "ok"
 		if err != nil {
-			state, words, sick = "FAULT", err.Error(), true
+			words, sick = err.Error(), true
 		}
-		if _, err := fmt.Fprintf(stdout, "%-8s  %-5s  %s\n", part.name, state, words); err != nil {
+		if _, err := fmt.Fprintln(stdout, finding{part.name, words, err != nil}); err != nil {
+			return err
+		}
+	}
+	for _, f := range targetLines(ctx, c) {
+		sick = sick || f.fault
+		if _, err := fmt.Fprintln(stdout, f); err != nil {
 			return err
 		}
 	}

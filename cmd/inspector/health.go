@@ -28,13 +28,14 @@ type health struct {
 	line    *line
 	shadow  *shadow
 	guard   *guard
+	pacer   *pacer
 	engine  *workflow.Engine
 	before  store.Ledger // at the start
 }
 
-func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client, engine *workflow.Engine, g *guard) (*health, error) {
+func newHealth(ctx context.Context, c Config, started time.Time, cam *camera.Camera, j *judges, disk *store.Store, client *notify.Client, engine *workflow.Engine, g *guard, p *pacer) (*health, error) {
 	before, err := disk.Ledger(ctx)
-	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, engine: engine, guard: g, before: before}, err
+	return &health{config: c, started: started, camera: cam, judges: j, disk: disk, client: client, engine: engine, guard: g, pacer: p, before: before}, err
 }
 
 // Status may be called from any goroutine.
@@ -59,7 +60,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 			Pass: since(ledger.Pass, h.before.Pass), Fail: since(ledger.Fail, h.before.Fail), Unsure: since(ledger.Unsure, h.before.Unsure),
 		}
 	}
-	queues, queueErr := h.disk.Queues(ctx, time.Now())
+	now := time.Now()
+	queues, queueErr := h.disk.Queues(ctx, now)
+	s.Targets = h.pacer.status(ctx, queues, now)
 	parked := 0
 	for _, q := range queues {
 		s.Lanes = append(s.Lanes, web.Lane{Name: q.Lane, Depth: int(q.Depth), Oldest: q.Oldest.Seconds(), Parked: int(q.Parked)})
@@ -204,7 +207,7 @@ const partWorkflow = "workflow"
 
 // parkedPart names the work that no retry helps, and where to begin.
 func (h *health) parkedPart(ctx context.Context, n int) web.Part {
-	p := web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good", n), Remedy: "mend what the execution says, then POST /api/v1/executions/ID/redrive"}
+	p := web.Part{Name: "deliveries", State: web.Degraded, Detail: fmt.Sprintf("%d refused for good", n), Remedy: "mend what inspector workflow parked says, then inspector workflow parked --redrive --all; files of credentials are read again"}
 	if first, _, err := h.disk.Executions(ctx, store.ExecutionFilter{Parked: true, Limit: 1}); err == nil && len(first) > 0 {
 		p.Detail += fmt.Sprintf(", the newest in execution %s: %s", first[0].ID, first[0].Parked)
 	}

@@ -72,6 +72,7 @@ type works struct {
 	judges    *judges
 	disk      *store.Store
 	guard     *guard
+	pacer     *pacer
 	up        keeper
 	outside   *outside
 	topics    notify.Topics
@@ -152,7 +153,8 @@ func (a *works) assemble(ctx context.Context) error {
 	a.guard = newGuard(a.disk, c.Disk, a.log)
 	a.guard.look(ctx, time.Now())
 	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, a.guard.least(), a.log)
-	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine, a.guard)
+	a.pacer = newPacer(targetsOf(c, a.events.rules, a.events.functions, a.outside.names()), a.disk, a.engine)
+	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine, a.guard, a.pacer)
 	if err != nil {
 		return err
 	}
@@ -220,7 +222,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, a.guard.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.guard.Run, a.pacer.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
 		func(ctx context.Context) error {
 			return sweep(ctx, a.disk, a.guard, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
 		},

@@ -62,6 +62,9 @@ func (o *outside) separate(e registrar) {
 	}
 }
 
+// names gives the commands, in their order.
+func (o *outside) names() []string { return slices.Sorted(maps.Keys(o.commands)) }
+
 func runs(spec local.Spec) workflow.Handler {
 	return func(ctx context.Context, t workflow.Task) (json.RawMessage, error) {
 		return spec.Run(ctx, local.Task{Key: t.Key, Execution: t.Execution, State: t.State, Attempt: t.Attempt, Input: t.Input})
