@@ -41,6 +41,7 @@ type backend struct {
 	camera  []byte // what Trigger judges
 	slow    bool   // Trigger waits for its asker to give up
 	waiting atomic.Int64
+	waits   []ParkedTask
 	parked  bool
 	redrive int
 	changes []ModelChange
@@ -235,6 +236,18 @@ func (b *backend) Acknowledge(_ context.Context, id string, a inspector.Acknowle
 	return b.records[n], nil
 }
 
+func (b *backend) Parked(_ context.Context, q ParkedQuery) ([]ParkedTask, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := []ParkedTask{}
+	for _, p := range b.waits {
+		if (q.Target == "" || q.Target == p.Target) && strings.Contains(strings.ToLower(p.Reason), strings.ToLower(q.Reason)) {
+			out = append(out, p)
+		}
+	}
+	return out, "", nil
+}
+
 func (b *backend) Redrive(ctx context.Context, id string) error {
 	if _, err := b.Execution(ctx, id); err != nil {
 		return err
@@ -324,7 +337,7 @@ type site struct {
 func start(t *testing.T, change func(*Options)) site {
 	t.Helper()
 	b, logged := newBackend(), &safeBuffer{}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, Parked: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: slog.New(slog.NewTextHandler(logged, nil))}
 	if change != nil {
 		change(&o)
 	}

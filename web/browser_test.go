@@ -185,7 +185,7 @@ func TestPageKnowsThatItIsOld(t *testing.T) {
 	b := newBackend()
 	life, stop := context.WithCancel(t.Context())
 	s := site{backend: b, log: &safeBuffer{}}
-	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: discard()}
+	o := Options{Listen: "127.0.0.1:0", Status: b, Archive: b, Line: b, Desk: b, Executions: b, Graphs: b, Parked: b, States: b, Registry: b, Recipes: b, Shadows: b, Log: discard()}
 	b.server = New(o)
 	addr, err := b.server.Listen()
 	if err != nil {

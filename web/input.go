@@ -95,6 +95,15 @@ func parseExecutions(v url.Values) (q ExecutionQuery, err error) {
 	return q, err
 }
 
+func parseParked(v url.Values) (q ParkedQuery, err error) {
+	if err := only(v, "target", "reason", "page", "limit"); err != nil {
+		return q, err
+	}
+	q = ParkedQuery{Target: v.Get("target"), Reason: v.Get("reason"), Page: v.Get("page")}
+	q.Limit, err = parseLimit(v.Get("limit"))
+	return q, err
+}
+
 // parseTime reads a time; nothing is the zero time.
 func parseTime(v string) (time.Time, error) {
 	if v == "" {

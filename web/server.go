@@ -132,6 +132,7 @@ func (s *Server) handler() *gin.Engine {
 	v1.GET("/executions/:id/history", s.getHistory)
 	v1.GET("/executions/:id/graph.svg", s.getGraph)
 	v1.POST("/executions/:id/redrive", s.postRedrive)
+	v1.GET("/parked", s.getParked)
 	v1.POST("/states/:action", s.postAction)
 	v1.GET("/models", s.getModels)
 	v1.POST("/models/:name/:action", s.postChange)

@@ -147,6 +147,7 @@ type Options struct {
 	Executions executions
 	States     states
 	Graphs     graphs
+	Parked     parked
 	Registry   registry
 	Recipes    recipes
 	Shadows    shadows

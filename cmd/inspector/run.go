@@ -163,7 +163,7 @@ func (a *works) assemble(ctx context.Context) error {
 	}
 	everywhere := executions{a.engine, a.cluster, a.handed}
 	back := &backend{store: a.disk, engine: everywhere, judges: a.judges, shadow: a.beside, told: a.events}
-	if err := a.show(health, back, newStatesAPI(everywhere, a.disk, a.log)); err != nil {
+	if err := a.show(health, back, newStatesAPI(everywhere, a.disk, &parked{a.disk, everywhere, a.pacer.targets}, a.log)); err != nil {
 		return err
 	}
 	for _, r := range a.registrars() {
@@ -196,7 +196,7 @@ func (a *works) show(health *health, back *backend, states *statesAPI) error {
 	}
 	a.page = web.New(web.Options{
 		Listen: a.config.Web.Listen, Token: token, Wait: a.config.Trigger.Takt + 5*time.Second,
-		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, States: states, Registry: back, Recipes: back, Shadows: back,
+		Status: health, Archive: back, Line: back, Desk: back, Executions: back, Graphs: back, Parked: states.parked, States: states, Registry: back, Recipes: back, Shadows: back,
 		Tailer: &a.events.bus, Functions: a.events, Log: a.log,
 	})
 	address, err := a.page.Listen()

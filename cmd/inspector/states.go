@@ -21,14 +21,15 @@ type statesAPI struct {
 	engine  executions
 	store   *store.Store
 	log     *slog.Logger
+	parked  *parked
 	actions map[string]action
 }
 
 // An action reads its body and gives what becomes the answer, a JSON object.
 type action func(ctx context.Context, body json.RawMessage) (any, error)
 
-func newStatesAPI(e executions, s *store.Store, log *slog.Logger) *statesAPI {
-	a := &statesAPI{engine: e, store: s, log: log}
+func newStatesAPI(e executions, s *store.Store, p *parked, log *slog.Logger) *statesAPI {
+	a := &statesAPI{engine: e, store: s, parked: p, log: log}
 	a.actions = map[string]action{
 		"CreateStateMachine":         strictly(a.createMachine),
 		"UpdateStateMachine":         strictly(a.updateMachine),
@@ -53,6 +54,10 @@ func newStatesAPI(e executions, s *store.Store, log *slog.Logger) *statesAPI {
 		"Drain":                      strictly(a.drain),
 		"Resume":                     strictly(a.resume),
 		"ListHolds":                  strictly(a.holds),
+		"ListParked":                 strictly(a.listParked),
+		"RedriveParked":              strictly(a.redriveParked),
+		"DescribeParkedTask":         strictly(a.describeParked),
+		"AmendTask":                  strictly(a.amend),
 		"TestState":                  strictly(a.testState),
 	}
 	return a

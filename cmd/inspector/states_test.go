@@ -46,7 +46,7 @@ func statesServer(t *testing.T, fails func() bool) (address string, a *statesAPI
 	if _, err := e.Ship(t.Context(), workflow.InspectionMachine, workflow.Inspection); err != nil {
 		t.Fatal(err)
 	}
-	a = newStatesAPI(executions{Engine: e}, disk, log)
+	a = newStatesAPI(executions{Engine: e}, disk, &parked{disk, executions{Engine: e}, targetsOf(defaults(), nil, nil, nil)}, log)
 	server := web.New(web.Options{Listen: "127.0.0.1:0", Status: well{}, States: a, Log: log})
 	at, err := server.Listen()
 	if err != nil {

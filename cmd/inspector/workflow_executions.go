@@ -162,7 +162,7 @@ func details(e map[string]any, whole bool) (out string) {
 		if !ok || !strings.HasSuffix(name, "EventDetails") {
 			continue
 		}
-		for _, key := range []string{"name", "resource", "index", "redriveCount", "error", "cause"} {
+		for _, key := range []string{"name", "resource", "index", "redriveCount", "by", "error", "cause"} {
 			if value, ok := d[key]; ok {
 				out += fmt.Sprintf("  %s=%.200v", key, value)
 			}

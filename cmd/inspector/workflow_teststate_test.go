@@ -51,7 +51,7 @@ func TestWorkflowTestCommand(t *testing.T) {
 }
 
 func TestActionTestState(t *testing.T) {
-	a := newStatesAPI(executions{}, nil, nil)
+	a := newStatesAPI(executions{}, nil, nil, nil)
 	out, err := a.Act(t.Context(), "TestState", json.RawMessage(`{"definition":{"Type":"Pass","Parameters":{"a.$":"$.b"},"Next":"X"},"input":{"b":1}}`))
 	if b, _ := json.Marshal(out); err != nil || string(b) != `{"status":"SUCCEEDED","output":"{\"a\":1}","nextState":"X"}` {
 		t.Errorf("%s %v", b, err)
