@@ -166,6 +166,7 @@ const selectQueues = `SELECT lane, sum(depth), sum(parked), min(oldest) FROM (
 
 // Queues gives the lanes that have open work, by name.
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
+	s.show(ctx)
 	all, err := query(ctx, s.readers, func(rows *sql.Rows) (q Queue, err error) {
 		var since int64
 		err = rows.Scan(&q.Lane, &q.Depth, &q.Parked, &since)
