@@ -46,6 +46,7 @@ var imports = map[string][]string{
 	"model/modeltest":      {"model", "model/remote/inference"},
 	"notify":               {"", "certificate"},
 	"notify/rule":          {"notify/pattern"},
+	"notify/people":        {"", "notify"},
 	"upstream":             {"", "certificate"},
 	"web":                  {""},
 	"store":                {"", "workflow", "workflow/asl"},

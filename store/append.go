@@ -55,11 +55,16 @@ func (w *writer) append(ctx context.Context, t entry) error {
 	if err != nil {
 		return err
 	}
-	if err := w.run(ctx, `INSERT INTO events (execution, n, event) VALUES (?, ?, ?)`, execution, int64(t.N), t.event); err != nil {
+	turned, err := w.turn(ctx, execution, t)
+	if err != nil {
+		return err
+	}
+	w.live.event++
+	if err := w.run(ctx, `INSERT INTO events (row, execution, n, event, live) VALUES (?, ?, ?, ?, ?)`, w.live.event, execution, int64(t.N), t.event, turned); err != nil {
 		return err
 	}
 	w.remember(t.Execution.ID, journalled{execution, int64(t.N)})
-	return w.turn(ctx, execution, t)
+	return nil
 }
 
 // advance makes the execution what it is after the transition and gives its
@@ -85,37 +90,32 @@ func (w *writer) advance(ctx context.Context, t entry) (n int64, err error) {
 	return before.n, err
 }
 
-// turn ends and begins work. Where one piece follows on another its row is
-// changed instead.
-func (w *writer) turn(ctx context.Context, execution int64, t entry) error {
-	end, begin := t.End, t.Begin
-	for _, command := range end[min(1, len(end)):] {
-		if err := w.run(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
-			return err
+// turn ends and begins work, and tells what of it is in memory only, for the
+// event to say.
+func (w *writer) turn(ctx context.Context, execution int64, t entry) (string, error) {
+	var turned turned
+	for _, command := range t.End {
+		if w.live.end(place{execution, command}) {
+			turned.Ended = append(turned.Ended, command)
+		} else if err := w.run(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, command); err != nil {
+			return "", err
 		}
 	}
-	if len(end) > 0 && len(begin) > 0 {
+	for i := range t.Begin {
 		w.last++
-		b := begin[0]
-		n, err := w.exec(ctx, `UPDATE work SET command = ?, row = ?, machine = ?, lane = ?, state = ?, due = ?, since = ?, parked = ? WHERE execution = ? AND command = ?`,
-			b.Command, w.last, t.Execution.StateMachine, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked, execution, end[0])
-		if err != nil {
-			return err
+		b := newPiece(execution, w.last, t.Execution.StateMachine, &t.Begin[i])
+		if !w.live.takes(&t.Begin[i]) {
+			if err := w.insert(ctx, b); err != nil {
+				return "", err
+			}
+			continue
 		}
-		begin = begin[n:]
-	} else if len(end) > 0 {
-		if err := w.run(ctx, `DELETE FROM work WHERE execution = ? AND command = ?`, execution, end[0]); err != nil {
-			return err
+		if err := w.live.begin(b); err != nil {
+			return "", err
 		}
+		turned.Begun = append(turned.Begun, b)
 	}
-	for _, b := range begin {
-		w.last++
-		if err := w.run(ctx, `INSERT INTO work (execution, command, row, machine, lane, state, due, since, parked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			execution, b.Command, w.last, t.Execution.StateMachine, b.Lane, b.State, nanos(b.Due), nanos(b.Since), b.Parked); err != nil {
-			return err
-		}
-	}
-	return nil
+	return turned.text()
 }
 
 // journalled says which row an execution has, and how many events.

@@ -20,6 +20,7 @@ type writer struct {
 	args       []driver.NamedValue // of the statement under way
 
 	last  int64                 // place of the newest work
+	live  live
 	known map[string]journalled // executions written to lately; none after anything was undone
 }
 
@@ -36,7 +37,7 @@ func openWriter(dsn string) (*writer, error) {
 	if _, err := conn.Exec(fmt.Sprintf(`PRAGMA wal_autocheckpoint = %d`, checkpointed), nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, known: map[string]journalled{}}, nil
+	return &writer{conn: conn, statements: map[string]*sqlite3.SQLiteStmt{}, known: map[string]journalled{}, live: newLive()}, nil
 }
 
 // transact does the requests in one transaction, with those that more gives
@@ -59,6 +60,11 @@ func (w *writer) transaction(ctx context.Context, all []*request, do func(contex
 		return all, err
 	}
 	for i := 0; i < len(all); i++ {
+		if all[i].whole {
+			if err := w.settle(ctx); err != nil {
+				return all, w.abandon(ctx, err)
+			}
+		}
 		if err := do(ctx, all[i]); err != nil {
 			return all, w.abandon(ctx, err)
 		}
@@ -66,9 +72,15 @@ func (w *writer) transaction(ctx context.Context, all []*request, do func(contex
 			all = append(all, more(batchLimit-len(all))...)
 		}
 	}
+	if w.live.event-w.live.settled > mostUnsettled {
+		if err := w.settle(ctx); err != nil {
+			return all, w.abandon(ctx, err)
+		}
+	}
 	if _, err := w.exec(ctx, `COMMIT`); err != nil {
 		return all, w.abandon(ctx, err)
 	}
+	w.live.committed()
 	return all, nil
 }
 
@@ -78,8 +90,10 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 	if _, err := w.exec(ctx, `SAVEPOINT request`); err != nil {
 		return err
 	}
+	mark := len(w.live.turns)
 	if r.err = r.do(ctx, w); r.err != nil {
 		clear(w.known)
+		w.live.undo(mark)
 		if _, err := w.exec(ctx, `ROLLBACK TO request`); err != nil {
 			return r.err
 		}
@@ -92,6 +106,7 @@ func (w *writer) apply(ctx context.Context, r *request) error {
 // have rolled back itself, and says "no transaction" if it has.
 func (w *writer) abandon(ctx context.Context, cause error) error {
 	clear(w.known)
+	w.live.undo(0)
 	_, _ = w.exec(ctx, `ROLLBACK`)
 	return cause
 }

@@ -41,6 +41,7 @@ func (s *Store) Append(ctx context.Context, all ...workflow.Transition) error {
 
 // Load implements workflow.Journal.
 func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, events []asl.Event, err error) {
+	s.show(ctx)
 	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // both reads see the same moment
 	if err != nil {
 		return x, nil, fmt.Errorf("load execution %s: %w", id, err)
@@ -126,6 +127,9 @@ func (s *Store) Now(wall time.Time) time.Time {
 
 // Due implements workflow.Journal.
 func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
+	if err := s.settleWork(ctx, lane); err != nil {
+		return nil, time.Time{}, wrap(err, "work of lane %s", lane)
+	}
 	now = s.Now(now)
 	search := s.due
 	if s.holds.Load() > 0 {
@@ -145,6 +149,9 @@ func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) 
 
 // Lanes implements workflow.Journal.
 func (s *Store) Lanes(ctx context.Context) ([]string, error) {
+	if err := s.settleWork(ctx, ""); err != nil {
+		return nil, wrap(err, "lanes with open work")
+	}
 	all, err := query(ctx, s.readers, func(rows *sql.Rows) (lane string, err error) { return lane, rows.Scan(&lane) },
 		`SELECT DISTINCT lane FROM work WHERE parked = '' ORDER BY lane`)
 	return all, wrap(err, "lanes with open work")
@@ -152,6 +159,9 @@ func (s *Store) Lanes(ctx context.Context) ([]string, error) {
 
 // Work implements workflow.Journal.
 func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
+	if err := s.settleWork(ctx, ""); err != nil {
+		return nil, wrap(err, "work of execution %s", id)
+	}
 	all, err := query(ctx, s.readers, openWork, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)
 	return all, wrap(err, "work of execution %s", id)
 }
@@ -180,13 +190,13 @@ func work(rows *sql.Rows, more ...any) (w workflow.Work, err error) {
 
 // change does one statement, or gives ErrNotFound if there is no such row.
 func (s *Store) change(ctx context.Context, query string, args ...any) error {
-	return s.write(ctx, func(ctx context.Context, w *writer) error {
+	return s.ask(ctx, &request{whole: true, done: make(chan struct{}), do: func(ctx context.Context, w *writer) error {
 		n, err := w.exec(ctx, query, args...)
 		if err == nil && n == 0 {
 			err = ErrNotFound
 		}
 		return err
-	})
+	}})
 }
 
 // absent makes "no rows" ErrNotFound.

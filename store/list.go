@@ -34,6 +34,7 @@ func (s *Store) Executions(ctx context.Context, f ExecutionFilter) ([]workflow.E
 	if err != nil {
 		return nil, "", err
 	}
+	s.show(ctx)
 	all, err := query(ctx, s.readers, listed, text, args...)
 	if err != nil {
 		return nil, "", wrap(err, "list executions")

@@ -96,7 +96,7 @@ func (s *Store) forget(ctx context.Context, all []ended) (total int, err error) 
 	}
 	const as = ` AND EXISTS (SELECT 1 FROM executions WHERE n = ?1 AND status <> 'RUNNING' AND json_extract(record, '$.stopDate') = ?2 AND n < (SELECT max(n) FROM executions))
 		AND NOT EXISTS (SELECT 1 FROM work WHERE execution = ?1)`
-	err = s.write(ctx, func(ctx context.Context, w *writer) error {
+	err = s.ask(ctx, &request{whole: true, done: make(chan struct{}), do: func(ctx context.Context, w *writer) error {
 		total = 0
 		for _, e := range all {
 			if _, err := w.exec(ctx, `DELETE FROM events WHERE execution = ?1`+as, e.n, e.stopped); err != nil {
@@ -109,6 +109,6 @@ func (s *Store) forget(ctx context.Context, all []ended) (total int, err error) 
 			total += int(n)
 		}
 		return nil
-	})
+	}})
 	return total, err
 }

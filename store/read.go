@@ -166,6 +166,7 @@ const selectQueues = `SELECT lane, sum(depth), sum(parked), min(oldest) FROM (
 
 // Queues gives the lanes that have open work, by name.
 func (s *Store) Queues(ctx context.Context, now time.Time) ([]Queue, error) {
+	s.show(ctx)
 	all, err := query(ctx, s.readers, queue(now), selectQueues)
 	return all, wrap(err, "list queues")
 }

@@ -160,6 +160,9 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
 		return err
 	}
+	if err := s.relive(ctx); err != nil {
+		return err
+	}
 	inFlight, err := s.InFlight(ctx)
 	if err != nil {
 		return err

@@ -9,9 +9,10 @@ const batchLimit = 256
 // A request is one caller's part of a commit. do may be called again once what
 // it did was undone, and is to do the same then.
 type request struct {
-	do   func(context.Context, *writer) error
-	done chan struct{} // closed once err is final
-	err  error
+	do    func(context.Context, *writer) error
+	whole bool          // the table of work must say all that is open before
+	done  chan struct{} // closed once err is final
+	err   error
 }
 
 // write gives the caller's statements to the next commit and returns when
@@ -19,10 +20,14 @@ type request struct {
 // commits everything that is queued by then; so there is neither a delay nor
 // a goroutine. Once queued, ctx no longer matters: the answer is true.
 func (s *Store) write(ctx context.Context, do func(context.Context, *writer) error) error {
+	return s.ask(ctx, &request{do: do, done: make(chan struct{})})
+}
+
+// ask is write of a request.
+func (s *Store) ask(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	r := &request{do: do, done: make(chan struct{})}
 	s.mu.Lock()
 	if s.shut {
 		s.mu.Unlock()

@@ -1,0 +1,6 @@
+-- Work that is begun at once and soon ends is not in the table of work: events
+-- above the mark say what of it began and ended, and it is written when somebody
+-- asks. An event is above all there were.
+ALTER TABLE events ADD COLUMN live TEXT NOT NULL DEFAULT ''; -- JSON, or ''
+ALTER TABLE store  ADD COLUMN settled INTEGER NOT NULL DEFAULT 0; -- the mark, a row of events
+UPDATE store SET settled = (SELECT coalesce(max(row), 0) FROM events);
