@@ -19,7 +19,7 @@ type writer struct {
 	statements map[string]*sqlite3.SQLiteStmt
 	args       []driver.NamedValue // of the statement under way
 
-	last  int64                 // place of the newest work
+	last  int64 // place of the newest work
 	live  live
 	known map[string]journalled // executions written to lately; none after anything was undone
 }
