@@ -244,6 +244,7 @@ func TestBatchWithdrawn(t *testing.T) {
 		defer run(t, e)()
 		synctest.Wait()
 		must(t, e.Stop(t.Context(), "b", "By.Hand", ""))
+		synctest.Wait()
 		gate <- struct{}{}
 		synctest.Wait()
 		wantStatus(t, e, "a", asl.StatusSucceeded)
