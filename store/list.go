@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"inspector/workflow"
+	"inspector/workflow/asl"
 )
 
 // An ExecutionFilter chooses executions; empty fields choose all.
@@ -24,10 +25,10 @@ type ExecutionFilter struct {
 }
 
 // Executions gives executions without their journals, and what to ask for the
-// next page: empty if there is none. The newest come first, by their order;
-// with Since or Until by their time; with a Prefix they go by name. What a
-// page costs does not grow with what is stored, only a Prefix beside other
-// conditions passes over all that have it.
+// next page: empty if there is none. The newest come first: of all by their
+// order, of a machine, a status or a time by their start; with a Prefix they go
+// by name. What a page costs does not grow with what is stored, only a Prefix
+// beside other conditions passes over all that have it.
 func (s *Store) Executions(ctx context.Context, f ExecutionFilter) ([]workflow.Execution, string, error) {
 	n := limit(f.Limit)
 	text, args, err := f.query(n + 1)
@@ -85,34 +86,45 @@ func (f ExecutionFilter) order() string {
 	switch {
 	case f.Prefix != "":
 		return byName
-	case f.Parked, f.Since.IsZero() && f.Until.IsZero():
+	case f.Parked, f.Machine == "" && f.Status == "" && f.Since.IsZero() && f.Until.IsZero():
 		return byNumber
 	}
 	return byTime
 }
 
-// index is the one that is in the order of the list within what is chosen.
-func (f ExecutionFilter) index() string {
-	name := "executions"
-	switch {
-	case f.Parked || f.Prefix != "":
-		return ""
-	case f.Machine == "" && f.Status == "" && f.order() == byNumber:
-		return ""
-	}
-	if f.Machine != "" {
-		name += "_machine"
-	}
-	if f.Status != "" {
-		name += "_status"
-	}
+// statuses are all that executions have.
+var statuses = []asl.Status{asl.StatusRunning, asl.StatusSucceeded, asl.StatusFailed, asl.StatusTimedOut, asl.StatusAborted}
+
+// query gives the search of so many rows. What goes by time is in an index for
+// each status, and merged from them.
+func (f ExecutionFilter) query(rows int) (text string, args []any, err error) {
+	order, index := map[string]string{byNumber: `n DESC`, byTime: `started DESC, n DESC`, byName: `id`}[f.order()], ""
+	chosen := []string{f.Status}
 	if f.order() == byTime {
-		name += "_started"
+		index = " INDEXED BY executions_status_started"
+		if f.Machine != "" {
+			index = " INDEXED BY executions_machine_status_started"
+		}
+		if f.Status == "" {
+			chosen = nil
+			for _, status := range statuses {
+				chosen = append(chosen, string(status))
+			}
+		}
 	}
-	return " INDEXED BY " + name
+	var parts []string
+	for _, f.Status = range chosen {
+		where, values, err := f.where()
+		if err != nil {
+			return "", nil, err
+		}
+		parts, args = append(parts, selectListed+index+` WHERE `+where), append(args, values...)
+	}
+	return strings.Join(parts, ` UNION ALL `) + ` ORDER BY ` + order + ` LIMIT ?`, append(args, rows), nil
 }
 
-func (f ExecutionFilter) query(rows int) (text string, args []any, err error) {
+// where says what is chosen, from the page on.
+func (f ExecutionFilter) where() (text string, args []any, err error) {
 	where := []string{"1"}
 	and := func(wanted bool, condition string, values ...any) {
 		if wanted {
@@ -125,13 +137,10 @@ func (f ExecutionFilter) query(rows int) (text string, args []any, err error) {
 	and(!f.Since.IsZero(), `started >= ?`, nanos(f.Since))
 	and(!f.Until.IsZero(), `started < ?`, nanos(f.Until))
 	and(f.Prefix != "", `id >= ? AND id < ?`, f.Prefix, f.Prefix+"\U0010ffff")
-	order := map[string]string{byNumber: `n DESC`, byTime: `started DESC, n DESC`, byName: `id`}[f.order()]
 	if f.Page != "" {
-		if err := f.goOn(and); err != nil {
-			return "", nil, err
-		}
+		err = f.goOn(and)
 	}
-	return selectListed + f.index() + ` WHERE ` + strings.Join(where, ` AND `) + ` ORDER BY ` + order + ` LIMIT ?`, append(args, rows), nil
+	return strings.Join(where, ` AND `), args, err
 }
 
 // goOn adds the condition that the page token stands for.

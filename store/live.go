@@ -193,6 +193,9 @@ func (s *Store) show(ctx context.Context) { _ = s.settleWork(ctx, "") }
 // relive finds in the events what was live when the store's last life ended.
 func (s *Store) relive(ctx context.Context) error {
 	l := &s.writer.live
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
+		return err
+	}
 	if err := s.readers.QueryRowContext(ctx, `SELECT settled, max(settled, coalesce((SELECT max(row) FROM events), 0)) FROM store`).Scan(&l.settled, &l.event); err != nil {
 		return err
 	}
@@ -218,11 +221,6 @@ func (s *Store) relive(ctx context.Context) error {
 		}
 		return none, err
 	}, `SELECT execution, machine, live FROM events CROSS JOIN executions ON executions.n = execution WHERE row > ? AND live <> '' ORDER BY row`, l.settled)
-	for _, p := range l.open {
-		if since := instant(p.Since); since.After(s.latest) {
-			s.latest = since
-		}
-	}
 	l.committed()
 	return err
 }

@@ -152,15 +152,10 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) + 1 FROM inspections`).Scan(&s.next); err != nil {
 		return err
 	}
-	var latest int64
-	if err := s.readers.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(since) FROM work), ?1), coalesce((SELECT max(started) FROM executions), ?1))`, nanos(time.Time{})).Scan(&latest); err != nil {
-		return err
-	}
-	s.opened, s.latest = time.Now(), instant(latest)
-	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
-		return err
-	}
 	if err := s.relive(ctx); err != nil {
+		return err
+	}
+	if err := s.findLatest(ctx); err != nil {
 		return err
 	}
 	inFlight, err := s.InFlight(ctx)
@@ -171,6 +166,29 @@ func (s *Store) recover(ctx context.Context) error {
 		s.open[f.ID.Row] = false
 	}
 	return s.reconcile(ctx)
+}
+
+// findLatest sets the clock below which the store's does not go.
+func (s *Store) findLatest(ctx context.Context) error {
+	latest := nanos(time.Time{})
+	for _, p := range s.writer.live.open {
+		latest = max(latest, p.Since)
+	}
+	for _, status := range statuses {
+		var at sql.NullInt64
+		if err := s.readers.QueryRowContext(ctx, `SELECT max(started) FROM executions WHERE status = ?`, string(status)).Scan(&at); err != nil {
+			return err
+		}
+		if at.Valid {
+			latest = max(latest, at.Int64)
+		}
+	}
+	var since int64
+	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(since), ?) FROM work`, latest).Scan(&since); err != nil {
+		return err
+	}
+	s.opened, s.latest = time.Now(), instant(max(latest, since))
+	return nil
 }
 
 // identify reads the device and epoch, or draws the epoch in a new store.
