@@ -25,6 +25,7 @@ func (s *Store) Parked(ctx context.Context, f ParkedFilter) ([]workflow.Work, st
 	if f.Lanes != nil && len(f.Lanes) == 0 {
 		return []workflow.Work{}, "", nil
 	}
+	s.show(ctx)
 	where, args := []string{`parked <> ''`}, []any{}
 	if f.Lanes != nil {
 		where = append(where, `lane IN (`+strings.TrimSuffix(strings.Repeat(`?,`, len(f.Lanes)), `,`)+`)`)

@@ -12,7 +12,8 @@ import (
 )
 
 // ReadQueues gives the open work of a data directory that nobody need have
-// open, or that another process has, without writing to it. A database of
+// open, or that another process has, without writing to it. Work that was just
+// begun when the power failed is not told before the next start. A database of
 // another schema than this program's is refused.
 func ReadQueues(ctx context.Context, dir string, now time.Time) (all []Queue, err error) {
 	path, err := filepath.Abs(filepath.Join(dir, "inspector.db"))

@@ -61,6 +61,7 @@ func (l *lane) settle(ctx, task context.Context, d *deed, r Result) {
 	switch {
 	case withdrawn(task):
 	case r.Err == nil:
+		l.delivered.Add(1)
 		l.record(task, d, asl.Event{Kind: asl.Succeeded, Command: w.Command, Output: r.Output})
 	case later:
 		e.postpone(task, w, until)

@@ -13,9 +13,6 @@ const (
 
 // note lets the lane's breaker learn from an attempt.
 func (l *lane) note(o outcome, probe bool, err error) {
-	if o == worked {
-		l.delivered.Add(1)
-	}
 	l.mu.Lock()
 	before := l.breaker.tripped()
 	l.breaker = l.breaker.after(o, probe, time.Now())

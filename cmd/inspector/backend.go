@@ -263,8 +263,8 @@ func (b *backend) History(ctx context.Context, id string) ([]web.Event, error) {
 	out := make([]web.Event, len(history))
 	for n, h := range history {
 		out[n] = web.Event{N: n + 1, Kind: h.Type, At: h.At, State: h.Name, Input: h.Input(), Output: h.Output(), Error: h.Error, Cause: h.Cause}
-		if h.By != "" { // a person replaced the input
-			out[n].Input, out[n].Cause = h.Parameters(), "by "+h.By
+		if h.By != "" { // a person replaced the input, which may hold a task token
+			out[n].Cause = "by " + h.By
 		}
 	}
 	return out, nil

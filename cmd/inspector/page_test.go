@@ -188,6 +188,9 @@ func TestPageRedrivesAndStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	open("parks-1", "parked")
+	wait(`!document.getElementById('amend').hidden && JSON.parse(document.getElementById('amend-input').value).Method === 'GET'`)
+	v.name = "run-parked-input"
+	v.keep(t, ctx)
 	act(t, ctx, chromedp.Click(chromedp.CSS(`#run-redrive`)))
 	becomes("succeeded")
 	if x := get[web.Execution](a, "/api/v1/executions/parks-1"); x.Redrives != 0 {

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,9 +69,12 @@ func targetLines(ctx context.Context, c Config) []finding {
 	if err != nil {
 		return []finding{{"target", err.Error(), true}}
 	}
-	connections, _ := readConnections(c.Connections) // their faults are the configuration's
-	commands, _ := readCommands(c.Commands)
-	for _, t := range targetsOf(c, rules, functions, slices.Sorted(maps.Keys(connections)), slices.Sorted(maps.Keys(commands))) {
+	outside, err := openOutside(c)
+	if err != nil {
+		return []finding{{"target", err.Error(), true}}
+	}
+	outside.http.Close()
+	for _, t := range targetsOf(c, rules, functions, outside.connections, outside.names()) {
 		w := web.Target{Name: t.name}
 		for _, lane := range t.lanes {
 			for _, q := range queues {

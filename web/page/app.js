@@ -259,6 +259,20 @@ const lanes = {
 // A score is never rounded up: at or above a limit must look so.
 const score = x => (Math.floor(x * 100 + 1e-4) / 100).toFixed(2);
 const marks = { ok: 'pass', degraded: 'unsure', down: 'fail' };
+const pills = { ok: 'ok', draining: 'running', parked: 'parked', failing: 'bad' };
+const rate = n => (n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString()) + '/s';
+// row_of is a line of the queues: cells, then numbers; what is parked opens a list of it.
+function row_of(cells, depth, oldest, pace, done, parked, target = '') {
+  const tr = el('tr'), last = el('td', 'num' + (parked ? ' alarm' : ''), parked ? '' : '0');
+  if (parked) {
+    const b = el('button', 'link alarm', '⚠ ' + parked.toLocaleString());
+    b.type = 'button';
+    b.dataset.parked = target;
+    last.append(b);
+  }
+  tr.append(...cells, ...[depth.toLocaleString(), oldest, pace, done].map(text => el('td', 'num', text)), last);
+  return tr;
+}
 function health(s) {
   status = s;
   set($('station'), [s.station.site, s.station.line, s.station.device].filter(Boolean).join(' / '));
@@ -279,14 +293,30 @@ function health(s) {
     if (p.remedy && p.state !== 'ok') text.append(el('span', 'todo', '→ ' + p.remedy));
     return li;
   }));
-  $('lanes').replaceChildren(...s.lanes.map(l => {
-    const tr = el('tr');
+  const first = ['failing', 'parked', 'draining', 'ok'], byNeed = s.targets.toSorted((a, b) => first.indexOf(a.state) - first.indexOf(b.state));
+  $('targets').replaceChildren(...byNeed.flatMap(t => {
+    const name = el('td', '', t.name), state = el('td');
+    name.title = t.lanes.join('\n');
+    state.append(el('span', 'pill ' + (pills[t.state] ?? 'bad'), t.state));
+    const rows = [row_of([name, state], t.depth, t.depth + t.parked ? span(t.oldest_seconds) : '–', t.rate_per_second ? rate(t.rate_per_second) : '–',
+      !t.depth ? '–' : t.drain_seconds === null ? '?' : span(Math.max(1, t.drain_seconds)), t.parked, t.name)];
+    if (t.error) {
+      const tr = el('tr', 'why'), why = el('td');
+      why.append(el('div', '', t.error));
+      why.colSpan = 7;
+      why.title = [t.error, t.remedy].filter(Boolean).join('\n→ ');
+      tr.append(why);
+      rows.push(tr);
+    }
+    return rows;
+  }));
+  const shown = new Set(s.targets.flatMap(t => t.lanes)), others = s.lanes.filter(l => !shown.has(l.name));
+  $('lanes').replaceChildren(...others.map(l => {
     const work = el('td', '', lanes[l.name] ?? l.name);
     work.title = l.name;
-    tr.append(work, el('td', 'num', l.depth), el('td', 'num', span(l.oldest_seconds)), el('td', 'num' + (l.parked ? ' alarm' : ''), l.parked ? '⚠ ' + l.parked : '0'));
-    return tr;
+    return row_of([work, el('td')], l.depth, span(l.oldest_seconds), '', '', l.parked);
   }));
-  $('no-lanes').hidden = s.lanes.length > 0;
+  $('no-lanes').hidden = s.lanes.length + s.targets.length > 0;
   $('no-parts').hidden = s.parts.length > 0;
   set($('not-ready'), s.reasons.map(p => `Not ready: ${p.name}: ${p.detail}${p.remedy ? ' → ' + p.remedy : ''}`).join('\n'));
   $('not-ready').hidden = s.ready;

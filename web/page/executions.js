@@ -18,11 +18,61 @@ async function get(url) {
   throw new Error(`${p.detail}: ${p.remedy}`);
 }
 
+// parked lists what was refused for good, of the target that is chosen.
+async function parked(mine) {
+  const target = $('parked-target').value, q = new URLSearchParams({ limit: 500 });
+  if (target) q.set('target', target);
+  const { parked, page } = await get('/api/v1/parked?' + q);
+  if (mine !== turn) return;
+  for (const name of new Set(parked.map(p => p.target))) {
+    if (![...$('parked-target').options].some(o => o.value === name)) $('parked-target').append(new Option(name, name));
+  }
+  $('parked-rows').replaceChildren(...parked.map(p => {
+    const tr = el('tr'), name = el('button', 'link', p.execution);
+    tr.dataset.id = p.execution;
+    name.type = 'button';
+    const cells = [p.target, when(p.since), name, p.state].map(c => { const td = el('td'); td.append(c); return td; });
+    tr.append(...cells, el('td', 'note', p.reason));
+    return tr;
+  }));
+  $('parked-redrive').hidden = !parked.length;
+  if (page) set($('parked-note'), `the first ${parked.length} are shown`);
+  set($('no-runs'), 'Nothing is parked');
+  $('no-runs').hidden = parked.length > 0;
+}
+// redrive tries again all that is parked, of the target that is chosen.
+async function redrive() {
+  const token = $('parked-token').value || sessionStorage.getItem('token'), headers = json(token);
+  const body = { target: $('parked-target').value, maxResults: 1000, by: localStorage.getItem('name') || 'page' };
+  let done = 0, not = 0;
+  $('parked-redrive').disabled = true;
+  try {
+    do {
+      const r = await fetch('/api/v1/states/RedriveParked', { method: 'POST', headers, body: JSON.stringify(body) }), answer = await r.json();
+      if (!r.ok) {
+        if (r.status === 401) { $('parked-token-row').hidden = false; sessionStorage.removeItem('token'); }
+        throw new Error(`${answer.detail}: ${answer.remedy}`);
+      }
+      done += answer.redriven.length;
+      not += Object.keys(answer.refused ?? {}).length;
+      body.nextToken = answer.nextToken;
+    } while (body.nextToken);
+    if (token) sessionStorage.setItem('token', token);
+    set($('parked-note'), `${done} tried again${not ? `, ${not} not: nobody handles them` : ''}`);
+  } catch (e) { set($('parked-note'), e.message); }
+  $('parked-redrive').disabled = false;
+  list();
+}
+
 async function list() {
   const wanted = $('runs-filter').value, mine = ++turn;
   set($('no-runs'), 'Loading');
   $('no-runs').hidden = false;
+  $('parked').hidden = wanted !== 'PARKED';
+  $('runs-table').hidden = wanted === 'PARKED';
+  if (wanted === 'PARKED') $('run-rows').replaceChildren();
   try {
+    if (wanted === 'PARKED') return await parked(mine);
     const q = new URLSearchParams({ limit: 100 });
     if (wanted) q.set('status', wanted);
     const { executions } = await get('/api/v1/executions?' + q);
@@ -61,6 +111,7 @@ async function one(id) {
     $('run-open').href = path(id) + '/graph.svg';
     $('run-events').replaceChildren(...h.events.map(line));
     await picture(svg);
+    await amendable(id, x);
   } catch (e) { say(e.message); }
 }
 // picture shows the graph, and scrolls it to the state that matters.
@@ -89,12 +140,25 @@ function line(e) {
   tr.append(el('td', 'num', e.n), el('td', '', when(e.at)), el('td', '', e.kind), el('td', '', e.state ?? ''), data);
   return tr;
 }
+// json is the head of an order, with the token if there is one.
+function json(token = sessionStorage.getItem('token')) {
+  return { 'Content-Type': 'application/json', ...(token && { Authorization: 'Bearer ' + token }) };
+}
+// amendable shows the input of a parked task, to be edited.
+async function amendable(id, x) {
+  $('amend').hidden = true;
+  if (!x.parked) return;
+  const r = await fetch('/api/v1/states/DescribeParkedTask', { method: 'POST', headers: json(), body: JSON.stringify({ name: id }) });
+  if (!r.ok || shown !== id) return; // from another host it needs a token; of two tasks that are parked the command line edits one
+  $('amend-input').value = JSON.stringify((await r.json()).input, null, 2);
+  $('amend-by').value ||= localStorage.getItem('name') || '';
+  $('amend').hidden = false;
+}
 function say(problem) { set($('run-error'), problem); $('run-error').hidden = false; }
 
 async function order(url, body) {
-  const headers = { 'Content-Type': 'application/json' }, token = $('run-token').value || sessionStorage.getItem('token'), id = shown;
-  if (token) headers.Authorization = 'Bearer ' + token;
-  const buttons = [$('run-redrive'), $('run-stop')];
+  const token = $('run-token').value || sessionStorage.getItem('token'), id = shown, headers = json(token);
+  const buttons = [$('run-redrive'), $('run-stop'), ...$('amend').querySelectorAll('button')];
   buttons.forEach(b => { b.disabled = true; });
   try {
     const r = await fetch(url, { method: 'POST', headers, body });
@@ -115,6 +179,14 @@ function open(id) {
   if (id) return one(id);
   back();
 }
+// waiting opens the list of what is parked for the target.
+function waiting(target) {
+  if (![...$('parked-target').options].some(o => o.value === target)) $('parked-target').append(new Option(target, target));
+  $('parked-target').value = target;
+  $('runs-filter').value = 'PARKED';
+  set($('parked-note'), '');
+  open();
+}
 function back() {
   shown = null;
   $('run').hidden = true;
@@ -125,6 +197,17 @@ function back() {
 }
 
 $('runs-open').addEventListener('click', () => open());
+$('queues').addEventListener('click', e => { const { parked } = e.target.dataset; if (parked !== undefined) waiting(parked); });
+$('parked-target').addEventListener('change', list);
+$('parked-redrive').addEventListener('click', redrive);
+$('parked-rows').addEventListener('click', e => { const tr = e.target.closest('tr'); if (tr) one(tr.dataset.id); });
+$('amend').addEventListener('submit', e => {
+  e.preventDefault();
+  let input;
+  try { input = JSON.parse($('amend-input').value); } catch (bad) { return say('The input is not JSON: ' + bad.message); }
+  localStorage.setItem('name', $('amend-by').value);
+  order('/api/v1/states/AmendTask', JSON.stringify({ name: shown, input, by: $('amend-by').value }));
+});
 $('board-run').addEventListener('click', () => { const { id } = $('board').dataset; $('board').close(); open(id); });
 $('runs-close').addEventListener('click', () => $('runs').close());
 $('runs').addEventListener('click', e => { if (e.target === $('runs')) $('runs').close(); });
