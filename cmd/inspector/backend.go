@@ -38,6 +38,7 @@ func meaning(err error) error {
 	var unknown *unknownRecipeError
 	var refused *refusedError
 	var unfit *changeError
+	var paused *pausedError
 	switch {
 	case err == nil:
 		return nil
@@ -50,7 +51,7 @@ func meaning(err error) error {
 	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, store.ErrPassed), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked),
 		errors.Is(err, workflow.ErrUnhandled):
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)
-	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
+	case errors.As(err, &paused), errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
 		return fmt.Errorf("%w: %w", web.ErrUnavailable, err)
 	}
 	return err

@@ -148,12 +148,12 @@ func (d *dispatcher) pair(f *job) {
 	case f.since.IsZero() && f.ended():
 		d.log.Info("no more frames for free run", "reason", f.bad)
 		d.free = false
-	case d.free && f.frame.Seq > 0:
+	case d.free && f.frame.Seq > 0 && d.paused.Load() == nil:
 		f.trigger = inspector.Trigger{Source: "free-run", At: f.frame.At}
 		f.recipe, f.missed = d.judges.name(""), missed
 		d.queue = append(d.queue, f)
 	default:
-		f.release() // its trigger is settled, or there is none
+		f.release() // its trigger is settled, or there is none, or the line is paused
 	}
 }
 
@@ -277,6 +277,9 @@ func (l *line) tick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			if l.paused.Load() != nil {
+				continue
+			}
 			j := &job{trigger: inspector.Trigger{Source: "interval"}}
 			l.clock(j)
 			l.accept(ctx, j)
