@@ -427,12 +427,25 @@ func TestRejected(t *testing.T) {
 
 func TestTopics(t *testing.T) {
 	got, err := TopicsOf("inspector", inspector.Station{Site: "s", Line: "l", Device: "d"})
-	want := Topics{"inspector/s/l/d/result", "inspector/s/l/d/alert", "inspector/s/l/d/availability", "inspector/s/l/d/set/trigger", "inspector/s/l/d/state/trigger"}
-	if err != nil || got != want {
-		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	if err != nil || got.Result != "inspector/s/l/d/result" || got.Availability != "inspector/s/l/d/availability" || got.Set("trigger") != "inspector/s/l/d/set/trigger" ||
+		got.State("line") != "inspector/s/l/d/state/line" || got.Line("busy") != "inspector/s/l/d/line/busy" {
+		t.Errorf("got %+v, %v", got, err)
 	}
-	for _, bad := range []string{"", "a/b", "+", "x#", "$SYS", "\x00", strings.Repeat("x", 129)} {
+	if deep, err := TopicsOf("acme/graz/inspector", inspector.Station{Site: "s", Line: "l", Device: "d"}); err != nil || deep.Alert != "acme/graz/inspector/s/l/d/alert" {
+		t.Errorf("a root of three levels: %+v, %v", deep, err)
+	}
+	long := strings.Repeat("r", 128)
+	if _, err := TopicsOf(strings.Repeat(long+"/", 6)+long, inspector.Station{Site: "s", Line: "l", Device: "d"}); err == nil {
+		t.Error("topics that are too long were accepted")
+	}
+	for _, bad := range []string{"", "/", "a//b", "a/+/b", "a/", "+", "x#", "$SYS", "\x00", strings.Repeat("x", 129)} {
 		for n := range 4 {
+			if l := []string{"r", "s", "l", "d"}; n > 0 {
+				l[n] = "a/b"
+				if _, err := TopicsOf(l[0], inspector.Station{Site: l[1], Line: l[2], Device: l[3]}); err == nil {
+					t.Errorf("level %d of two levels was accepted", n)
+				}
+			}
 			l := []string{"r", "s", "l", "d"}
 			l[n] = bad
 			if _, err := TopicsOf(l[0], inspector.Station{Site: l[1], Line: l[2], Device: l[3]}); err == nil {

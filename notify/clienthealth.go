@@ -114,6 +114,16 @@ func (c *Client) noteRetained(topic string) {
 // mostRetained is how many topics of retained orders are named.
 const mostRetained = 16
 
+// Since is when the connection of now began; zero without one.
+func (c *Client) Since() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == nil {
+		return time.Time{}
+	}
+	return c.health.Since
+}
+
 // Health tells how the connection is.
 func (c *Client) Health() Health {
 	c.mu.Lock()

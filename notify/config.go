@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"slices"
-	"strings"
 
 	"inspector"
 )
@@ -128,29 +126,4 @@ func (c Config) tls(u *url.URL) (*tls.Config, error) {
 		t.Certificates = []tls.Certificate{pair}
 	}
 	return t, nil
-}
-
-// Topics are where one appliance speaks and listens.
-type Topics struct {
-	Result       string // every verdict
-	Alert        string // verdicts that need somebody
-	Availability string // retained: online, stopped, offline (the last will)
-	SetTrigger   string // asks for a verdict
-	StateTrigger string // the answer
-}
-
-// TopicsOf gives the topics ROOT/SITE/LINE/DEVICE/..., or an error if a level
-// is empty or would change the number of levels.
-func TopicsOf(root string, s inspector.Station) (Topics, error) {
-	levels := []string{root, s.Site, s.Line, s.Device}
-	for n, name := range []string{"mqtt.root", "station.site", "station.line", "station.device"} {
-		if l := levels[n]; l == "" || len(l) > 128 || strings.Contains(l, "/") || checkTopic(l) != nil {
-			return Topics{}, fmt.Errorf("%s: %q cannot be a level of a topic; want 1 to 128 bytes without /, + and #, not beginning with $", name, l)
-		}
-	}
-	at := func(leaf ...string) string { return strings.Join(slices.Concat(levels, leaf), "/") }
-	return Topics{
-		Result: at("result"), Alert: at("alert"), Availability: at("availability"),
-		SetTrigger: at("set", "trigger"), StateTrigger: at("state", "trigger"),
-	}, nil
 }

@@ -48,6 +48,7 @@ type Message struct {
 	Recipe  string            `json:"recipe"`
 	Model   string            `json:"model"`
 	Verdict inspector.Verdict `json:"verdict"`
+	Reject  bool              `json:"reject"` // the line must take the board out: all but pass
 	Reason  string            `json:"reason"`
 	Score   float32           `json:"score"`
 	Picture Picture           `json:"picture"`
@@ -91,7 +92,7 @@ func NewMessage(kind string, i inspector.Inspection, key, base string) Message {
 		Schema: Schema, Type: kind, Key: key, ID: i.ID, Station: i.Station,
 		At: i.At.UTC(), Seq: i.Seq, Missed: i.Missed,
 		Serial: words(i.Serial), Request: words(i.Trigger.Request), Recipe: words(i.Recipe), Model: words(i.Model),
-		Verdict: verdict(i.Verdict), Reason: words(i.Reason), Score: share(i.Score),
+		Verdict: verdict(i.Verdict), Reject: reject(i.Verdict), Reason: words(i.Reason), Score: share(i.Score),
 		Picture:     Picture{max(i.Width, 0), max(i.Height, 0)},
 		DefectCount: len(i.Defects), Defects: []Defect{}, Evidence: []Evidence{},
 		Page: page(base, i.ID),
@@ -122,6 +123,9 @@ func verdict(v inspector.Verdict) inspector.Verdict {
 	}
 	return inspector.Unsure
 }
+
+// reject says whether the line must take the board out. Only a pass may go on.
+func reject(v inspector.Verdict) bool { return v != inspector.Pass }
 
 // page is where a person looks at the board.
 func page(base, id string) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -53,7 +54,8 @@ func examples(t *testing.T) map[string]map[string][]byte {
 		return b
 	}
 	refused := inspector.Trigger{Request: "plc-7782", At: board().At}
-	return map[string]map[string][]byte{
+	all := reports(t)
+	maps.Copy(all, map[string]map[string][]byte{
 		"board": {
 			"result-pass":  must(NewMessage(KindResult, passed, passed.ID+"/result/1", base)),
 			"result-fail":  must(NewMessage(KindResult, board(), board().ID+"/result/1", base)),
@@ -66,7 +68,8 @@ func examples(t *testing.T) map[string]map[string][]byte {
 			"answer-refused": must(Refused(refused, errors.New("recipe nobody-knows is not there"))),
 		},
 		"availability": {"availability-online": []byte(`"online"`)},
-	}
+	})
+	return all
 }
 
 func schema(t testing.TB, name string) *jsonschema.Schema {
@@ -98,8 +101,7 @@ func TestContract(t *testing.T) {
 			if err := validate(s, b); err != nil {
 				t.Errorf("%s is not a %s: %v", example, name, err)
 			}
-			first, _, _ := strings.Cut(example, "-")
-			schemas[first] = s
+			schemas[kindOf(example)] = s
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(contract, "examples", "*.json"))
@@ -107,7 +109,7 @@ func TestContract(t *testing.T) {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
 	for _, file := range files {
-		first, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".json"), "-")
+		first := kindOf(strings.TrimSuffix(filepath.Base(file), ".json"))
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -118,6 +120,16 @@ func TestContract(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
+}
+
+// kindOf is the first word of an example's name; set-NAME is one word.
+func kindOf(example string) string {
+	first, rest, _ := strings.Cut(example, "-")
+	if first == "set" {
+		second, _, _ := strings.Cut(rest, "-")
+		first += "-" + second
+	}
+	return first
 }
 
 // The schemas can say no, and name every field that the code sends.
@@ -163,7 +175,15 @@ func TestSchemasAreStrict(t *testing.T) {
 					t.Errorf("%s without %s is accepted", example, field)
 				}
 			}
-			if doc["verdict"] != nil {
+			if reject, ok := doc["reject"].(bool); ok {
+				doc["reject"] = !reject
+				b, _ := json.Marshal(doc)
+				if validate(s, b) == nil {
+					t.Errorf("%s: reject %v is accepted with %v", example, !reject, doc["verdict"])
+				}
+				doc["reject"] = true
+			}
+			if word, ok := doc["verdict"].(string); ok && word != "" {
 				doc["verdict"] = "maybe"
 				b, _ := json.Marshal(doc)
 				if validate(s, b) == nil {
@@ -238,7 +258,16 @@ func TestAsyncAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"result": topics.Result, "alert": topics.Alert, "availability": topics.Availability, "setTrigger": topics.SetTrigger, "stateTrigger": topics.StateTrigger}
+	want := map[string]string{
+		"result": topics.Result, "alert": topics.Alert, "availability": topics.Availability, "birth": topics.Birth, "health": topics.Health, "stats": topics.Stats,
+		"execution": topics.Execution, "stateLine": topics.State("line"), "setHeartbeat": topics.Set(OrderHeartbeat),
+	}
+	for name, command := range map[string]string{"Trigger": OrderTrigger, "Recipe": OrderRecipe, "Pause": OrderPause, "Acknowledge": OrderAcknowledge, "Taken": OrderTaken} {
+		want["set"+name], want["state"+name] = topics.Set(command), topics.State(command)
+	}
+	for _, name := range []string{"Ready", "Busy", "Reject", "Verdict", "Heartbeat"} {
+		want["line"+name] = topics.Line(strings.ToLower(name))
+	}
 	channels := doc["channels"].(map[string]any)
 	for name, c := range channels {
 		if got := c.(map[string]any)["address"]; got != want[name] {
@@ -307,7 +336,7 @@ func TestParseTrigger(t *testing.T) {
 		``: "", `null`: "", `[]`: "", `{}`: "", `"x"`: "", `{"request":""}`: "", `{"request":1}`: "", `{"request":null}`: "", `{"Request":"1"}`: "",
 		`{"request":"1"} x`: "", `{"request":"1"`: "", `{"request":"1","request":"2"}`: "", "{\"request\":\"a\\u0007\"}": "", "{\"request\":\"\xff\"}": "",
 		`{"request":"1","serial":2}`: "1", `{"request":"1","recipe":"` + strings.Repeat("x", 129) + `"}`: "1",
-		`{"request":"1","x":"` + strings.Repeat("x", MaxTrigger) + `"}`: "",
+		`{"request":"1","x":"` + strings.Repeat("x", MaxOrder) + `"}`: "",
 	} {
 		got, err := ParseTrigger([]byte(payload), at)
 		if err == nil {
@@ -337,7 +366,7 @@ func FuzzParseTrigger(f *testing.F) {
 			}
 			return
 		}
-		if len(b) <= MaxTrigger && utf8.Valid(b) && !strings.Contains(err.Error(), "twice") && validate(s, b) == nil {
+		if len(b) <= MaxOrder && utf8.Valid(b) && !strings.Contains(err.Error(), "twice") && validate(s, b) == nil {
 			t.Fatalf("%q is refused (%v), but the schema accepts it", b, err)
 		}
 	})

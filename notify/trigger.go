@@ -13,8 +13,8 @@ import (
 	"inspector"
 )
 
-// MaxTrigger is the longest trigger that is read, in bytes.
-const MaxTrigger = 4 << 10
+// MaxOrder is the longest trigger or command that is read, in bytes.
+const MaxOrder = 4 << 10
 
 // ParseTrigger reads what somebody sent to the topic set/trigger; at is when.
 // Its form is docs/messages/trigger.schema.json: a JSON object with request (1
@@ -24,26 +24,41 @@ const MaxTrigger = 4 << 10
 // so that Refused can answer it.
 func ParseTrigger(payload []byte, at time.Time) (inspector.Trigger, error) {
 	t := inspector.Trigger{Source: "mqtt", At: at}
-	if len(payload) > MaxTrigger {
-		return t, fmt.Errorf("trigger of %d bytes; at most %d", len(payload), MaxTrigger)
-	}
-	if !utf8.Valid(payload) {
-		return t, errors.New("trigger is not UTF-8")
-	}
-	fields, err := object(payload)
+	fields, err := order(payload)
 	if err != nil {
-		return t, fmt.Errorf(`trigger is not a JSON object such as {"request":"42"}: %w`, err)
-	}
-	if t.Request, err = text(fields, "request"); err != nil {
 		return t, err
 	}
-	if t.Request == "" {
-		return t, errors.New("trigger without request: give each board an id of yours")
+	if t.Request, err = request(fields); err != nil {
+		return t, err
 	}
 	var serial, recipe error
 	t.Serial, serial = text(fields, "serial")
 	t.Recipe, recipe = text(fields, "recipe")
 	return t, errors.Join(serial, recipe)
+}
+
+// order reads the fields of a trigger or command.
+func order(payload []byte) (map[string]json.RawMessage, error) {
+	if len(payload) > MaxOrder {
+		return nil, fmt.Errorf("it has more than %d bytes", MaxOrder)
+	}
+	if !utf8.Valid(payload) {
+		return nil, errors.New("it is not UTF-8")
+	}
+	fields, err := object(payload)
+	if err != nil {
+		return nil, fmt.Errorf(`it is not a JSON object such as {"request":"42"}: %w`, err)
+	}
+	return fields, nil
+}
+
+// request is the asker's own id, which must be there.
+func request(fields map[string]json.RawMessage) (string, error) {
+	s, err := text(fields, "request")
+	if err == nil && s == "" {
+		err = errors.New("there is no request: give each order an id of yours")
+	}
+	return s, err
 }
 
 // object reads the fields of the one JSON object that b must be. encoding/json
@@ -88,14 +103,14 @@ func text(fields map[string]json.RawMessage, name string) (string, error) {
 	}
 	var s *string
 	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
-		return "", fmt.Errorf("%s of the trigger is not a string", name)
+		return "", fmt.Errorf("%s is not a string", name)
 	}
 	if n := utf8.RuneCountInString(*s); n > 128 {
-		return "", fmt.Errorf("%s of the trigger has %d characters; at most 128", name, n)
+		return "", fmt.Errorf("%s has %d characters; at most 128", name, n)
 	}
 	for _, r := range *s {
 		if unicode.IsControl(r) || r == utf8.RuneError {
-			return "", fmt.Errorf("%s of the trigger has control characters", name)
+			return "", fmt.Errorf("%s has control characters", name)
 		}
 	}
 	return *s, nil
@@ -111,6 +126,7 @@ type Answer struct {
 	Recipe      string            `json:"recipe,omitempty"`
 	At          time.Time         `json:"at"`
 	Verdict     inspector.Verdict `json:"verdict"`
+	Reject      bool              `json:"reject"` // the line must take the board out: all but pass
 	Reason      string            `json:"reason"`
 	DefectCount int               `json:"defect_count"`
 	Page        string            `json:"page,omitempty"`
@@ -120,7 +136,7 @@ type Answer struct {
 func NewAnswer(i inspector.Inspection, base string) Answer {
 	return Answer{
 		Schema: Schema, Request: words(i.Trigger.Request), ID: i.ID, Serial: words(i.Serial), Recipe: words(i.Recipe),
-		At: i.At.UTC(), Verdict: verdict(i.Verdict), Reason: words(i.Reason), DefectCount: len(i.Defects), Page: page(base, i.ID),
+		At: i.At.UTC(), Verdict: verdict(i.Verdict), Reject: reject(i.Verdict), Reason: words(i.Reason), DefectCount: len(i.Defects), Page: page(base, i.ID),
 	}
 }
 
@@ -128,7 +144,7 @@ func NewAnswer(i inspector.Inspection, base string) Answer {
 func Refused(t inspector.Trigger, err error) Answer {
 	return Answer{
 		Schema: Schema, Request: words(t.Request), Serial: words(t.Serial), Recipe: words(t.Recipe),
-		At: t.At.UTC(), Verdict: inspector.Unsure, Reason: words("trigger refused: " + err.Error()),
+		At: t.At.UTC(), Verdict: inspector.Unsure, Reject: true, Reason: words("trigger refused: " + err.Error()),
 	}
 }
 

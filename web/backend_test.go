@@ -248,6 +248,11 @@ func (b *backend) Parked(_ context.Context, q ParkedQuery) ([]ParkedTask, string
 	return out, "", nil
 }
 
+func (b *backend) Pause(_ context.Context, p Pause) (Pause, error) {
+	p.At = noon
+	return p, nil
+}
+
 func (b *backend) Redrive(ctx context.Context, id string) error {
 	if _, err := b.Execution(ctx, id); err != nil {
 		return err

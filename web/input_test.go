@@ -114,6 +114,18 @@ func TestParseAcknowledgement(t *testing.T) {
 	}
 }
 
+func TestParsePause(t *testing.T) {
+	for in, want := range map[string]int{
+		`{"paused":true,"by":"Ana"}`: 0, `{"paused":false,"by":" Ana ","reason":"done"}`: 0,
+		``: 400, `{}`: 400, `{"by":"Ana"}`: 400, `{"paused":1,"by":"Ana"}`: 400, `{"paused":true}`: 400, `{"paused":true,"by":"A\u0007"}`: 400, `{"paused":true,"by":"A","at":1}`: 400,
+	} {
+		p, err := parsePause(strings.NewReader(in))
+		if statusOf(err) != want || want == 0 && p.By != "Ana" {
+			t.Errorf("%q: %+v, %v; want %d", in, p, err, want)
+		}
+	}
+}
+
 // form is a multipart body of name, value pairs and its type.
 func form(t testing.TB, fields ...string) (string, string) {
 	t.Helper()

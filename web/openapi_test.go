@@ -95,6 +95,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", "/inspections?before=aoi_1-5eed0001-3", "", "", 200},
 		{"GET", "/inspections?verdict=good", "", "", 400},
 		{"GET", "/live.jpg?n=1", "", "", 200},
+		{"PUT", "/line", "application/json", `{"paused":true,"by":"Ana","reason":"new stencil"}`, 200},
+		{"PUT", "/line", "application/json", `{"by":"Ana"}`, 400},
 		{"POST", id + "/acknowledgement", "application/json", `{}`, 400},
 		{"POST", id + "/acknowledgement", "application/json", `{"by":"Ana"}`, 200},
 		{"POST", id + "/acknowledgement", "application/json", `{"by":"Ben"}`, 200},

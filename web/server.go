@@ -126,6 +126,7 @@ func (s *Server) handler() *gin.Engine {
 	v1.GET("/inspections/:id/evidence/:kind", s.getEvidence)
 	v1.POST("/inspections/:id/disposition", s.postDisposition)
 	v1.POST("/inspections/:id/acknowledgement", s.postAcknowledgement)
+	v1.PUT("/line", s.putLine)
 	v1.POST("/triggers", s.postTrigger)
 	v1.GET("/executions", s.getExecutions)
 	v1.GET("/executions/:id", s.getExecution)

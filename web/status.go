@@ -115,6 +115,9 @@ type report struct {
 	Yield   *float64 `json:"first_pass_yield"` // passed / judged, 0 to 1; nil before the first
 }
 
+// Ready reports whether boards can be judged.
+func (s Status) Ready() bool { return assess(s).Ready }
+
 // assess draws the conclusions. A part that nobody reports is a part that
 // nobody has seen working.
 func assess(s Status) report {

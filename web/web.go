@@ -118,6 +118,8 @@ type desk interface {
 	// Acknowledge notes that somebody has seen the board; again, it gives the first one.
 	Acknowledge(ctx context.Context, id string, a inspector.Acknowledgement) (Record, error)
 	Redrive(ctx context.Context, execution string) error
+	// Pause has the line judge nothing, or go on; the answer is how it is now.
+	Pause(ctx context.Context, p Pause) (Pause, error)
 }
 
 // executions knows the runs of the workflow.

@@ -38,6 +38,7 @@ func meaning(err error) error {
 	var unknown *unknownRecipeError
 	var refused *refusedError
 	var unfit *changeError
+	var paused *pausedError
 	switch {
 	case err == nil:
 		return nil
@@ -52,7 +53,7 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", web.ErrConflict, err)
 	case errors.Is(err, errNoRoom):
 		return fmt.Errorf("%w: %w", web.ErrNoRoom, err)
-	case errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
+	case errors.As(err, &paused), errors.Is(err, errStopping), errors.Is(err, store.ErrInFlight), errors.Is(err, store.ErrFull), errors.Is(err, temporal.ErrUnavailable):
 		return fmt.Errorf("%w: %w", web.ErrUnavailable, err)
 	}
 	return err

@@ -93,6 +93,18 @@ type MQTTConfig struct {
 	CertFile     string `yaml:"cert_file"`
 	KeyFile      string `yaml:"key_file"`
 	Root         string `yaml:"root"`
+
+	StatsEvery time.Duration   `yaml:"stats_every"`
+	Executions bool            `yaml:"executions"`
+	Handshake  HandshakeConfig `yaml:"handshake"`
+}
+
+// HandshakeConfig says what the line's controller and the appliance owe each other.
+type HandshakeConfig struct {
+	Heartbeat   time.Duration `yaml:"heartbeat"`
+	Acknowledge time.Duration `yaml:"acknowledge"`
+	Beat        time.Duration `yaml:"beat"`
+	Plain       bool          `yaml:"plain"`
 }
 
 // UpstreamConfig says where evidence and records are forwarded.
@@ -139,7 +151,7 @@ func defaults() Config {
 		Workflow:  WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
-		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector"},
+		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector", StatsEvery: 10 * time.Second, Executions: true, Handshake: HandshakeConfig{Beat: time.Second}},
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1"},
 		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},

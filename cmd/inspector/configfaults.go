@@ -101,6 +101,15 @@ func (c Config) addMessagingFaults(f *faults) {
 		err := c.messaging(notify.Topics{}).Validate()
 		f.want(err == nil, "mqtt.broker", "%v", err)
 	}
+	for _, d := range []struct {
+		key string
+		d   time.Duration
+	}{
+		{"mqtt.stats_every", c.MQTT.StatsEvery}, {"mqtt.handshake.heartbeat", c.MQTT.Handshake.Heartbeat},
+		{"mqtt.handshake.acknowledge", c.MQTT.Handshake.Acknowledge}, {"mqtt.handshake.beat", c.MQTT.Handshake.Beat},
+	} {
+		f.want(d.d == 0 || d.d >= 100*time.Millisecond && d.d <= time.Hour, d.key, "%v is not within 100ms to 1h, or 0 for none", d.d)
+	}
 	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
 	f.want(err == nil, "mqtt.root", "%v", err)
 	f.want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)

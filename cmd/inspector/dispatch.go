@@ -152,12 +152,12 @@ func (d *dispatcher) pair(f *job) {
 	case f.since.IsZero() && f.ended():
 		d.log.Info("no more frames for free run", "reason", f.bad)
 		d.free = false
-	case d.free && f.frame.Seq > 0:
+	case d.free && f.frame.Seq > 0 && d.paused.Load() == nil:
 		f.trigger = inspector.Trigger{Source: "free-run", At: f.frame.At}
 		f.recipe, f.missed = d.judges.name(""), missed
 		d.queue = append(d.queue, f)
 	default:
-		f.release() // its trigger is settled, or there is none
+		f.release() // its trigger is settled, or there is none, or the line is paused
 	}
 }
 
@@ -281,6 +281,9 @@ func (l *line) tick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+			if l.paused.Load() != nil {
+				continue
+			}
 			if l.room.admit() != nil {
 				l.room.refused.Add(1)
 				continue

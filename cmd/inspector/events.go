@@ -26,6 +26,7 @@ type events struct {
 	set       *rule.Set
 	engine    *workflow.Engine
 	bus       bus
+	watching  func(workflow.Execution, time.Time) // is told of every change of status; it does not block; nil: nobody
 	log       *slog.Logger
 
 	machines map[rule.Delivery]string // hash of the definition
@@ -75,6 +76,9 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 
 // emit is the engine's Emit: the deliveries of a change of status.
 func (e *events) emit(_ asl.Status, x workflow.Execution, input json.RawMessage, at time.Time) []workflow.Begin {
+	if e.watching != nil {
+		e.watching(x, at)
+	}
 	if e.set.Empty() && !e.bus.watched() {
 		return nil
 	}

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the examples of docs/messages ane
 func TestMessageExamples(t *testing.T) {
 	recipes := drawnRecipes(t, "main-board-b")
 	a := startAppliance(t, t.TempDir(), "INSPECTOR_TRIGGER_MODE=external", "INSPECTOR_SIMULATED_DEFECT_RATE=0.5", "INSPECTOR_RECIPES="+recipes,
-		"INSPECTOR_RECIPE=main-board-b", "INSPECTOR_STATION_SITE=berlin", "INSPECTOR_STATION_LINE=smt2")
+		"INSPECTOR_RECIPE=main-board-b", "INSPECTOR_MQTT_STATS_EVERY=300ms", "INSPECTOR_MQTT_HANDSHAKE_ACKNOWLEDGE=1h", "INSPECTOR_STATION_SITE=berlin", "INSPECTOR_STATION_LINE=smt2")
 	sent := collected{t, subscriber(t, a.broker, "-t", "inspector/#"), a.page, map[string][]byte{}}
 	sent.until("availability-online")
 	for n := 7781; sent.of["result-pass"] == nil || sent.of["result-fail"] == nil; n++ {
@@ -40,10 +40,23 @@ func TestMessageExamples(t *testing.T) {
 		t.Fatalf("%d %s", code, answer)
 	}
 	sent.until("alert-unsure")
+	folder := filepath.Join("..", "..", "docs", "messages", "examples")
+	var failed struct{ ID, Request string }
+	if err := json.Unmarshal(sent.of["result-fail"], &failed); err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range []string{"taken", "acknowledge", "recipe", "pause"} {
+		text := strings.NewReplacer("plc-7781", failed.Request, "inspector1-1ab877cd-1", failed.ID).Replace(read(t, filepath.Join(folder, "set-"+order+".json")))
+		a.publish("set/"+order, strings.TrimSpace(text))
+		sent.until("reply-" + order)
+	}
+	a.publish("set/recipe", `{"request":"mes-44","recipe":"nobody-knows"}`)
+	sent.until("reply-refused", "birth", "health", "stats", "execution-running", "execution-succeeded", "line-ready", "line-busy", "line-not-ready")
 	a.stop()
 
-	folder := filepath.Join("..", "..", "docs", "messages", "examples")
-	for _, name := range []string{"availability-online", "result-pass", "result-fail", "alert-fail", "alert-unsure", "answer-fail", "answer-refused"} {
+	for _, name := range []string{"availability-online", "result-pass", "result-fail", "alert-fail", "alert-unsure", "answer-fail", "answer-refused",
+		"reply-taken", "reply-acknowledge", "reply-recipe", "reply-pause", "reply-refused", "birth", "health", "stats", "execution-running", "execution-succeeded",
+		"line-ready", "line-busy", "line-not-ready"} {
 		file := filepath.Join(folder, name+".json")
 		if *update {
 			var pretty bytes.Buffer
@@ -102,21 +115,50 @@ func (c *collected) next(why string) (kind, request string) {
 			c.keep(kind+"-"+payload, fmt.Sprintf("%q", payload))
 			return kind, ""
 		}
+		if kind == "heartbeat" {
+			return kind, ""
+		}
 		var m struct {
 			ID, Request string
-			Verdict     inspector.Verdict
+			Verdict     any // of a line it is an object
+
+			Command, Status   string
+			Done, Ready, Busy bool
+			Window            struct {
+				Yield *float64 `json:"first_pass_yield"`
+			}
 		}
 		if err := json.Unmarshal([]byte(payload), &m); err != nil {
 			c.t.Fatalf("%v in %s", err, line)
 		}
+		how := "line-not-ready"
+		if m.Busy {
+			how = "line-busy"
+		} else if m.Ready {
+			how = "line-ready"
+		}
 		switch {
+		case strings.Contains(topic, "/set/"):
+			kind = "order"
+		case kind == "birth" || kind == "health" || kind == "stats" && m.Window.Yield != nil:
+			c.keep(kind, payload)
+		case kind == "execution":
+			c.keep(kind+"-"+strings.ToLower(m.Status), payload)
+		case kind == "line" && m.Verdict != nil && (how == "line-not-ready") == strings.Contains(payload, `"reason":"the line is paused`):
+			c.keep(how, payload)
+		case m.Command != "" && m.Done:
+			kind = "reply"
+			c.keep("reply-"+m.Command, payload)
+		case m.Command != "":
+			kind = "reply"
+			c.keep("reply-refused", payload)
 		case strings.HasSuffix(topic, "/state/trigger") && m.ID == "":
 			c.keep("answer-refused", payload)
 		case strings.HasSuffix(topic, "/state/trigger"):
 			kind = "answer"
-			c.keep("answer-"+string(m.Verdict), payload)
+			c.keep(fmt.Sprint("answer-", m.Verdict), payload)
 		case kind == "result" || kind == "alert":
-			c.keep(kind+"-"+string(m.Verdict), payload)
+			c.keep(fmt.Sprint(kind, "-", m.Verdict), payload)
 		}
 		return kind, m.Request
 	case <-time.After(time.Minute):
@@ -133,8 +175,12 @@ func (c *collected) keep(name, payload string) {
 
 func (c *collected) until(names ...string) {
 	c.t.Helper()
+	end := time.Now().Add(time.Minute)
 	for _, name := range names {
 		for c.of[name] == nil {
+			if time.Now().After(end) {
+				c.t.Fatalf("no %s within a minute; there are %q", name, slices.Sorted(maps.Keys(c.of)))
+			}
 			c.next(name)
 		}
 	}

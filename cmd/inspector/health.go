@@ -80,10 +80,26 @@ func (h *health) Status(ctx context.Context) web.Status {
 	if held, err := h.engine.Holds(ctx); err == nil && len(held) > 0 {
 		s.Parts = append(s.Parts, heldPart(held))
 	}
+	if p, ok := h.line.pausePart(); ok {
+		s.Parts = append(s.Parts, p)
+	}
 	if parked > 0 {
 		s.Parts = append(s.Parts, h.parkedPart(ctx, parked))
 	}
 	return s
+}
+
+// unable says why boards cannot be judged now; empty: they can.
+func (h *health) unable() string {
+	if p := h.line.paused.Load(); p != nil {
+		return p.Error()
+	}
+	for _, p := range []web.Part{h.cameraPart(h.camera.Health()), h.modelPart(), h.recipePart(), h.diskPart(nil)} {
+		if p.State == web.Down {
+			return p.Name + ": " + p.Detail
+		}
+	}
+	return ""
 }
 
 func (h *health) cameraPart(c camera.Health) web.Part {

@@ -41,6 +41,9 @@ type line struct {
 
 	more chan struct{} // arrived is not empty
 
+	pausing sync.Mutex // held while it is decided
+	paused  atomic.Pointer[pausedError]
+
 	mu      sync.Mutex
 	arrived []*job          // triggers that the dispatcher has not seen yet
 	asked   map[string]*job // boards in flight by source and request
@@ -174,7 +177,10 @@ func (l *line) ask(ctx context.Context, j *job) (inspector.Inspection, error) {
 	}
 	l.clock(j)
 	first, err := l.register(ctx, j)
-	if err != nil {
+	var paused *pausedError
+	if errors.As(err, &paused) {
+		return l.recall(ctx, j.trigger, paused)
+	} else if err != nil {
 		return inspector.Inspection{}, err
 	}
 	j = first
@@ -229,6 +235,9 @@ func (l *line) register(ctx context.Context, j *job) (*job, error) {
 	}
 	if l.stopped {
 		return nil, errStopping
+	}
+	if p := l.paused.Load(); p != nil {
+		return nil, p
 	}
 	if j.trigger.Request != "" {
 		l.asked[j.request()] = j

@@ -10,7 +10,6 @@ import (
 	"net"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,6 +90,9 @@ type works struct {
 	url       string // of the page
 	line      *line
 	watch     *watchman
+	reporter  *reporter
+	shake     *handshake
+	orders    *orders
 }
 
 func (a *works) close() (err error) {
@@ -184,8 +186,20 @@ func (a *works) assemble(ctx context.Context) error {
 		room: a.guard, mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
 	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
+	a.speak(health, back)
 	a.watch = &watchman{health: health, tell: a.events.tell}
-	return a.line.recover(ctx)
+	return errors.Join(a.line.recallPause(ctx), a.line.recover(ctx))
+}
+
+// speak makes what tells subscribers how the line is, and takes their orders.
+func (a *works) speak(h *health, back *backend) {
+	a.reporter = newReporter(&reporter{
+		config: a.config.MQTT, topics: a.topics, publish: a.client.Publish, since: a.client.Since, status: h.Status, client: a.config.messaging(a.topics).ClientID,
+		page: a.url, log: a.log,
+	})
+	a.events.watching = a.reporter.changed
+	a.shake = newHandshake(&handshake{config: a.config.MQTT.Handshake, topics: a.topics, publish: a.client.Publish, since: a.client.Since, unable: h.unable, log: a.log})
+	a.orders = &orders{line: a.line, desk: back, shake: a.shake, announce: a.page.Announce, client: a.client, topics: a.topics, page: a.url, log: a.log}
 }
 
 // show makes the page, which listens already.
@@ -211,8 +225,7 @@ func (a *works) show(health *health, back *backend, states *statesAPI) error {
 // then the broker closes.
 func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	g, ctx := errgroup.WithContext(ctx)
-	var answering sync.WaitGroup
-	a.client.Subscribe(a.topics.SetTrigger, hear(&answering, a.line, a.client, a.topics.StateTrigger, a.url, a.log))
+	a.orders.subscribe()
 	stopBroker := func() error { return nil }
 	if a.broker != nil {
 		address := a.broker.Addr().(*net.TCPAddr)
@@ -222,7 +235,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, a.guard.Run, a.pacer.Run, a.watch.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.guard.Run, a.pacer.Run, a.watch.Run, a.reporter.Run, a.shake.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
 		func(ctx context.Context) error {
 			return sweep(ctx, a.disk, a.guard, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
 		},
@@ -230,7 +243,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 		g.Go(func() error { return part(ctx) })
 	}
 	err := g.Wait()
-	answering.Wait()
+	a.orders.answering.Wait()
 	err = errors.Join(err, stopClient(), stopBroker())
 	a.log.Info("stopped")
 	return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -9,7 +8,6 @@ import (
 
 	"inspector"
 	"inspector/classify"
-	"inspector/notify"
 	"inspector/web"
 )
 
@@ -40,31 +38,4 @@ func show(page *web.Server, started time.Time, log *slog.Logger) func(inspector.
 // both tells two of every board, one after the other.
 func both(a, b func(inspector.Inspection, inspector.Pixels)) func(inspector.Inspection, inspector.Pixels) {
 	return func(i inspector.Inspection, p inspector.Pixels) { a(i, p); b(i, p) }
-}
-
-// hear answers triggers that come over MQTT. A board takes its time, so each
-// trigger has a goroutine, which is waited for before the client stops.
-func hear(answering *sync.WaitGroup, l *line, client *notify.Client, topic, page string, log *slog.Logger) notify.Handler {
-	return func(ctx context.Context, _ string, payload []byte) {
-		t, err := notify.ParseTrigger(payload, time.Now())
-		answering.Go(func() {
-			var i inspector.Inspection
-			if err == nil {
-				i, err = l.Trigger(ctx, t)
-			}
-			answer := notify.NewAnswer(i, page)
-			if err != nil {
-				answer = notify.Refused(t, err)
-			}
-			payload, err := answer.JSON()
-			if err == nil {
-				ctx, cancel := context.WithTimeout(ctx, deliverIn)
-				defer cancel()
-				err = client.Publish(ctx, topic, false, payload)
-			}
-			if err != nil {
-				log.Warn("a trigger's answer did not get through; asked again, it is the same", "request", t.Request, "err", err)
-			}
-		})
-	}
 }
