@@ -96,7 +96,7 @@ func (c BrokerConfig) Faults(report func(key, problem string)) {
 		certified := l.secure && c.ClientCAFile != ""
 		want(c.UsersFile != "" || certified, l.key, "%s is open to other machines, but there are no users: set mqtt.users_file"+
 			" (make it with: htpasswd -B -c FILE USER), or mqtt.client_ca_file for encrypted clients, or listen on 127.0.0.1", l.address)
-		want(l.secure || c.Plain, l.key, "%s is open to other machines and not encrypted: passwords can be read on the way."+
+		want(l.secure || c.Plain || c.UsersFile == "", l.key, "%s is open to other machines and not encrypted: passwords can be read on the way."+
 			" Set mqtt.listen_tls with mqtt.server_cert_file instead, or mqtt.plain: true if this network is yours alone", l.address)
 	}
 	want((c.CertFile == "") == (c.KeyFile == ""), "mqtt.server_cert_file", "it and mqtt.server_key_file need each other")

@@ -16,6 +16,7 @@ async function main () {
   const got = []
   client.on('message', (topic, payload) => got.push(payload.toString()))
   await client.subscribeAsync(root + '/+', { qos: 2 })
+  await until(() => got.length === 1)
   await other.publishAsync(root + '/x', 'one', { qos: 1 })
   await other.publishAsync(root + '/x', 'two', { qos: 2 })
   await until(() => got.length === 3)
