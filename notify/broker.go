@@ -29,9 +29,15 @@ type Broker struct {
 	acl    *acl
 	net    []*listener // the plain one first; nil before Listen
 	fs     vfs.FS
-	server atomic.Pointer[mochi.Server]
-	guard  atomic.Pointer[guard]
-	failed trouble // connections that ended before CONNECT
+	now    atomic.Pointer[serving] // nil before Run
+	failed trouble                 // connections that ended before CONNECT
+}
+
+// serving is one Run of a broker.
+type serving struct {
+	server *mochi.Server
+	guard  *guard
+	store  *store
 }
 
 // NewBroker returns a broker at rest.
@@ -156,7 +162,6 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err := s.contain(func() error { return b.start(server, s, quit) }); err != nil {
 		s.failed(err)
 	} else {
-		b.server.Store(server)
 		for _, l := range b.net {
 			b.log.Info("mqtt broker: listening", "address", l.Addr().String(), "key", l.id, "data", b.config.Dir)
 		}
@@ -196,7 +201,7 @@ func (b *Broker) start(server *mochi.Server, s *store, quit <-chan struct{}) err
 	if err := server.AddHook(s, nil); err != nil {
 		return err
 	}
-	b.guard.Store(g)
+	b.now.Store(&serving{server, g, s})
 	for _, l := range b.net {
 		if err := server.AddListener(l); err != nil {
 			return fmt.Errorf("mqtt broker: %w", err)
@@ -223,11 +228,11 @@ type BrokerHealth struct {
 
 // Health tells how the broker is; zero before Run.
 func (b *Broker) Health() BrokerHealth {
-	s, g := b.server.Load(), b.guard.Load()
-	if s == nil || g == nil {
+	now := b.now.Load()
+	if now == nil {
 		return BrokerHealth{}
 	}
-	i := s.Info.Clone()
+	i, g := now.server.Info.Clone(), now.guard
 	return BrokerHealth{
 		Clients: i.ClientsConnected, Queued: i.Inflight, Dropped: i.InflightDropped + i.MessagesDropped, Retained: i.Retained,
 		Refused: g.refused.now(), Failed: b.failed.now(), Denied: g.denied.now(), Held: g.held.now(),

@@ -36,10 +36,7 @@ type Limits struct {
 	Bytes    int // a second from one client, likewise
 }
 
-const (
-	keepSession = 30 * 24 * 3600 // s that a session waits for its client
-	keepMessage = 365 * 24 * 3600
-)
+const keepSession = 30 * 24 * 3600 // s that a session waits for its client
 
 // whole fills in the defaults.
 func (l Limits) whole() Limits {
@@ -54,8 +51,8 @@ func (l Limits) capabilities() *mochi.Capabilities {
 	c.ReceiveMaximum = uint16(l.Inflight)
 	c.MaximumPacketSize = uint32(l.Packet)
 	c.MaximumSessionExpiryInterval = keepSession
-	c.MaximumMessageExpiryInterval = keepMessage // the default, a day, also ends retained ones
-	c.TopicAliasMaximum = 0                      // an alias would pass by the access rules
+	c.MaximumMessageExpiryInterval = 0 // retained ones stay, and waiting ones end with their session
+	c.TopicAliasMaximum = 0            // an alias would pass by the access rules
 	return c
 }
 
@@ -99,7 +96,7 @@ func (c BrokerConfig) Faults(report func(key, problem string)) {
 		certified := l.secure && c.ClientCAFile != ""
 		want(c.UsersFile != "" || certified, l.key, "%s is open to other machines, but there are no users: set mqtt.users_file"+
 			" (make it with: htpasswd -B -c FILE USER), or mqtt.client_ca_file for encrypted clients, or listen on 127.0.0.1", l.address)
-		want(l.secure || c.Plain, l.key, "%s is open to other machines and not encrypted: passwords can be read on the way."+
+		want(l.secure || c.Plain || c.UsersFile == "", l.key, "%s is open to other machines and not encrypted: passwords can be read on the way."+
 			" Set mqtt.listen_tls with mqtt.server_cert_file instead, or mqtt.plain: true if this network is yours alone", l.address)
 	}
 	want((c.CertFile == "") == (c.KeyFile == ""), "mqtt.server_cert_file", "it and mqtt.server_key_file need each other")
@@ -108,7 +105,7 @@ func (c BrokerConfig) Faults(report func(key, problem string)) {
 	l := c.Limits.whole()
 	want(l.Clients > 0 && l.Clients <= 10_000, "mqtt.limits.clients", "%d is not within 1 to 10000", l.Clients)
 	want(l.Packet >= 1024 && l.Packet <= 256<<20, "mqtt.limits.packet", "%d bytes are not within 1024 to 256 MiB", l.Packet)
-	want(l.Queue > 0 && l.Queue <= 65535, "mqtt.limits.queue", "%d is not within 1 to 65535", l.Queue)
+	want(l.Queue > 0 && l.Queue <= maxQueue, "mqtt.limits.queue", "%d is not within 1 to %d", l.Queue, maxQueue)
 	want(l.Inflight > 0 && l.Inflight <= 65535, "mqtt.limits.inflight", "%d is not within 1 to 65535", l.Inflight)
 	want(l.Messages >= 0, "mqtt.limits.messages", "%d is negative; 0 is no limit", l.Messages)
 	want(l.Bytes >= 0, "mqtt.limits.bytes", "%d is negative; 0 is no limit", l.Bytes)

@@ -216,7 +216,13 @@ func startReloadable(t *testing.T, lines ...string) (port string, reload func())
 // every payload until the test ends or stop is called.
 func collect(t *testing.T, port, topic string) (lines <-chan string, stop func()) {
 	t.Helper()
-	cmd := exec.Command(need(t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", port, "-i", "collector", "-c", "-q", "1", "-t", topic)
+	return printed(t, exec.Command(need(t, "mosquitto_sub"), "-h", "127.0.0.1", "-p", port, "-i", "collector", "-c", "-q", "1", "-t", topic))
+}
+
+// printed runs a program and hands over every line that it prints until the
+// test ends or stop is called.
+func printed(t *testing.T, cmd *exec.Cmd) (lines <-chan string, stop func()) {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

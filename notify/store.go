@@ -28,6 +28,7 @@ type store struct {
 	dir    string
 	fs     vfs.FS
 	loaded loaded
+	order  sequence
 
 	gate   sync.RWMutex // held for reading by writers; closed for good by Stop
 	closed bool
@@ -127,6 +128,7 @@ func (s *store) load() (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { s.order.load(s.loaded.inflight) }()
 	return errors.Join(
 		each(db, storage.ClientKey, &s.loaded.clients),
 		each(db, storage.SubscriptionKey, &s.loaded.subscriptions),
@@ -160,7 +162,11 @@ func (s *store) Provides(b byte) bool {
 // message on in the name of the server and lets mochi only acknowledge it.
 // (The message then has no origin: "no local" of MQTT 5 has no effect.)
 func (s *store) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
-	if cl.Net.Inline || pk.FixedHeader.Qos == 0 {
+	if cl.Net.Inline {
+		pk.Created, _ = s.order.take(s.server.Clients)
+		return pk, nil
+	}
+	if pk.FixedHeader.Qos == 0 {
 		return pk, nil
 	}
 	inner := pk.Copy(false)
@@ -187,10 +193,18 @@ func ours(pk packets.Packet) bool {
 	return pk.FixedHeader.Type == packets.Puback && pk.Created != 0
 }
 
-func (s *store) OnQosPublish(cl *mochi.Client, pk packets.Packet, sent int64, resends int) {
-	if !ours(pk) {
-		s.write(func() { s.Hook.OnQosPublish(cl, pk, sent, resends) })
+// OnQosPublish stores a message that waits, at its place. One that is sent
+// again is stored already.
+func (s *store) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, resends int) {
+	if ours(pk) || pk.FixedHeader.Dup && numbered(pk) {
+		return
 	}
+	place, sent := s.order.take(s.server.Clients)
+	if !numbered(pk) && pk.FixedHeader.Type == packets.Publish { // a last will
+		pk.Created = place
+		cl.State.Inflight.Set(pk)
+	}
+	s.write(func() { s.Hook.OnQosPublish(cl, pk, sent, resends) })
 }
 
 func (s *store) OnQosComplete(cl *mochi.Client, pk packets.Packet) {

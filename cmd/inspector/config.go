@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"inspector"
-	"inspector/notify"
 )
 
 // Config is everything that can be set: defaults, then the file, then the
@@ -82,31 +81,6 @@ type EvidenceConfig struct {
 	Keep    time.Duration `yaml:"keep"`
 }
 
-// MQTTConfig says where messages go.
-type MQTTConfig struct {
-	Broker       string `yaml:"broker"`
-	Listen       string `yaml:"listen"`
-	UsersFile    string `yaml:"users_file"`
-	Username     string `yaml:"username"`
-	PasswordFile string `yaml:"password_file"`
-	CAFile       string `yaml:"ca_file"`
-	CertFile     string `yaml:"cert_file"`
-	KeyFile      string `yaml:"key_file"`
-	Root         string `yaml:"root"`
-
-	StatsEvery time.Duration   `yaml:"stats_every"`
-	Executions bool            `yaml:"executions"`
-	Handshake  HandshakeConfig `yaml:"handshake"`
-}
-
-// HandshakeConfig says what the line's controller and the appliance owe each other.
-type HandshakeConfig struct {
-	Heartbeat   time.Duration `yaml:"heartbeat"`
-	Acknowledge time.Duration `yaml:"acknowledge"`
-	Beat        time.Duration `yaml:"beat"`
-	Plain       bool          `yaml:"plain"`
-}
-
 // UpstreamConfig says where evidence and records are forwarded.
 type UpstreamConfig struct {
 	Kind       string `yaml:"kind"`
@@ -151,20 +125,12 @@ func defaults() Config {
 		Workflow:  WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
 		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
 		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
-		MQTT:      MQTTConfig{Broker: "embedded", Listen: "127.0.0.1:1883", Root: "inspector", StatsEvery: 10 * time.Second, Executions: true, Handshake: HandshakeConfig{Beat: time.Second}},
+		MQTT:      defaultMQTT(),
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1"},
 		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},
 		Log:       LogConfig{Level: "info", Format: "text"},
 		Simulated: SimulatedConfig{Seed: 1, Style: "photo", DefectRate: 0.25},
-	}
-}
-
-// messaging is what the MQTT client needs.
-func (c Config) messaging(topics notify.Topics) notify.Config {
-	return notify.Config{
-		URL: c.MQTT.Broker, ClientID: "inspector-" + c.Station.Device, Availability: topics.Availability,
-		Username: c.MQTT.Username, PasswordFile: c.MQTT.PasswordFile, CAFile: c.MQTT.CAFile, CertFile: c.MQTT.CertFile, KeyFile: c.MQTT.KeyFile,
 	}
 }
 

@@ -93,10 +93,8 @@ func (c ModelConfig) addFaults(f *faults) {
 }
 
 func (c Config) addMessagingFaults(f *faults) {
-	if c.MQTT.Broker == "embedded" {
-		open := notify.BrokerConfig{Listen: c.MQTT.Listen, UsersFile: c.MQTT.UsersFile}.Validate()
-		f.want(hostPort(c.MQTT.Listen), "mqtt.listen", "%q is not host:port", c.MQTT.Listen)
-		f.want(!hostPort(c.MQTT.Listen) || open == nil, "mqtt.listen", "%s", strings.TrimPrefix(fmt.Sprint(open), "mqtt.listen: "))
+	if c.MQTT.Broker == embeddedBroker {
+		c.addBrokerFaults(f)
 	} else {
 		err := c.messaging(notify.Topics{}).Validate()
 		f.want(err == nil, "mqtt.broker", "%v", err)
@@ -131,7 +129,8 @@ func (c Config) addUpstreamFaults(f *faults) {
 func (c Config) addFileFaults(f *faults) {
 	for _, named := range [][2]string{
 		{"mqtt.users_file", c.MQTT.UsersFile}, {"mqtt.password_file", c.MQTT.PasswordFile}, {"mqtt.ca_file", c.MQTT.CAFile}, {"mqtt.cert_file", c.MQTT.CertFile},
-		{"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes},
+		{"mqtt.server_cert_file", c.MQTT.ServerCertFile}, {"mqtt.server_key_file", c.MQTT.ServerKeyFile}, {"mqtt.client_ca_file", c.MQTT.ClientCAFile},
+		{"mqtt.acl_file", c.MQTT.ACLFile}, {"mqtt.key_file", c.MQTT.KeyFile}, {"web.token_file", c.Web.TokenFile}, {"model.library", c.Model.Library}, {"model.folder", c.Model.Folder}, {"recipes", c.Recipes},
 		{"workflow.temporal.ca_file", c.Workflow.Temporal.CAFile}, {"workflow.temporal.cert_file", c.Workflow.Temporal.CertFile},
 		{"workflow.temporal.key_file", c.Workflow.Temporal.KeyFile}, {"workflow.temporal.api_key_file", c.Workflow.Temporal.APIKeyFile},
 		{"connections", c.Connections}, {"commands", c.Commands},

@@ -176,8 +176,36 @@ func brokerPart(m notify.Health, own notify.BrokerHealth) web.Part {
 		p.State, p.Detail = web.Degraded, fmt.Sprintf("connected, but %d messages for subscribers that do not fetch theirs were dropped since the start", own.Dropped)
 		p.Remedy = "bring the subscriber back, or have it connect once with a clean session if it is gone for good; what it missed is under /api/v1/inspections; a restart resets the count"
 	}
+	if words, remedy := turnedAway(own, time.Now()); words != "" && p.State != web.Down {
+		p.State, p.Detail = web.Degraded, p.Detail+"; "+words
+		p.Remedy = strings.TrimPrefix(p.Remedy+"; "+remedy, "; ")
+	}
 	return p
 }
+
+// turnedAway says what the embedded broker lately did not let in or pass on;
+// empty if there was nothing.
+func turnedAway(b notify.BrokerHealth, now time.Time) (words, remedy string) {
+	var all, remedies []string
+	for _, t := range []struct {
+		trouble      notify.Trouble
+		what, remedy string
+	}{
+		{b.Denied, "messages or subscriptions denied", "if that client may do it, say so in mqtt.acl_file and restart"},
+		{b.Refused, "logins refused", "if it is one of yours, correct its user, password or client id, or mqtt.users_file"},
+		{b.Failed, "connections failed before the login", "if it is one of yours, correct its certificate or the one of mqtt.server_cert_file"},
+		{b.Held, "messages held back by mqtt.limits", "none is lost; raise mqtt.limits if the client may send that much"},
+	} {
+		if t.trouble.Times > 0 && now.Sub(t.trouble.At) < lately {
+			all = append(all, fmt.Sprintf("%d %s, the last: %s", t.trouble.Times, t.what, t.trouble.Last))
+			remedies = append(remedies, t.remedy)
+		}
+	}
+	return strings.Join(all, "; "), strings.Join(remedies, "; ")
+}
+
+// lately is how long the broker's part speaks of a client that was turned away.
+const lately = 10 * time.Minute
 
 // deliveries tells of upstream and, if they are in trouble, of the other lanes.
 func (h *health) deliveries(troubles map[string]workflow.Trouble) []web.Part {

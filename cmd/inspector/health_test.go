@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"inspector/notify"
 	"inspector/web"
@@ -23,6 +24,8 @@ func TestBrokerPart(t *testing.T) {
 		"retained orders": {notify.Health{Connected: true, Retained: []string{"a/set/pause"}}, notify.BrokerHealth{}, web.Degraded, "a/set/pause"},
 		"away":            {notify.Health{LastError: "refused"}, notify.BrokerHealth{}, web.Down, "refused"},
 		"away, and so":    {notify.Health{LastError: "refused"}, notify.BrokerHealth{Dropped: 7}, web.Down, "refused"},
+		"denied":          {notify.Health{Connected: true}, notify.BrokerHealth{Denied: notify.Trouble{Times: 3, Last: "client plc to x", At: time.Now()}}, web.Degraded, "3 messages or subscriptions denied, the last: client plc to x"},
+		"long ago":        {notify.Health{Connected: true}, notify.BrokerHealth{Failed: notify.Trouble{Times: 3, Last: "x", At: time.Now().Add(-time.Hour)}}, web.OK, "connected"},
 	} {
 		p := brokerPart(c.client, c.own)
 		if p.Name != "broker" || p.State != c.state || !strings.Contains(p.Detail, c.words) || (p.Remedy == "") != (c.state == web.OK) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"time"
 
 	"inspector"
@@ -43,10 +42,7 @@ func keepBroker(ctx context.Context, b *notify.Broker, log *slog.Logger) error {
 // vacant reports ports that cannot be listened on. Nobody listens yet: who
 // connected would wait for an answer until the models are proven.
 func (c Config) vacant() error {
-	ports := [][2]string{{"web.listen", c.Web.Listen}}
-	if c.MQTT.Broker == "embedded" {
-		ports = append(ports, [2]string{"mqtt.listen", c.MQTT.Listen})
-	}
+	ports := append(c.brokerPorts(), [2]string{"web.listen", c.Web.Listen})
 	var errs []error
 	for _, p := range ports {
 		l, err := net.Listen("tcp", p[1])
@@ -64,10 +60,10 @@ func (c Config) vacant() error {
 // which listens already.
 func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Broker, *notify.Client, error) {
 	m := c.messaging(topics)
-	if c.MQTT.Broker != "embedded" {
+	if c.MQTT.Broker != embeddedBroker {
 		return nil, notify.NewClient(m, log), m.Validate()
 	}
-	b := notify.NewBroker(notify.BrokerConfig{Listen: c.MQTT.Listen, Dir: filepath.Join(c.Data, "mqtt"), UsersFile: c.MQTT.UsersFile}, log)
+	b := notify.NewBroker(c.broker(), log)
 	if err := b.Listen(); err != nil {
 		return nil, nil, err
 	}
