@@ -64,6 +64,13 @@ func (h *handshake) heartbeat() {
 	h.news()
 }
 
+// look asks at once whether boards can be judged.
+func (h *handshake) look() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.news()
+}
+
 // news needs mu.
 func (h *handshake) news() {
 	select {

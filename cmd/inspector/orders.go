@@ -187,6 +187,7 @@ func (o *orders) recipe(ctx context.Context, c notify.Command) (notify.Reply, er
 
 func (o *orders) pause(ctx context.Context, c notify.Command) (notify.Reply, error) {
 	p, err := o.desk.Pause(ctx, web.Pause{Paused: c.Paused, By: orderer(c), Reason: c.Reason})
+	o.shake.look()
 	reply := notify.NewReply(c, p.At, nil)
 	reply.By, reply.Paused = p.By, &p.Paused
 	return reply, err
