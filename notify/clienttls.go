@@ -1,7 +1,9 @@
 package notify
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -26,4 +28,21 @@ func (c Config) distrust(u *url.URL, err error) error {
 		return bad
 	}
 	return nil
+}
+
+// tellingConn says why the other side hung up. With TLS 1.3 it does so after
+// we believe that we are connected: what we send fails, and its reason waits to
+// be read.
+type tellingConn struct{ net.Conn }
+
+func (c *tellingConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err == nil || c.SetReadDeadline(time.Now().Add(200*time.Millisecond)) != nil {
+		return n, err
+	}
+	var said *net.OpError
+	if _, reason := c.Read(make([]byte, 1)); errors.As(reason, &said) && said.Op == "remote error" {
+		err = reason
+	}
+	return n, err
 }

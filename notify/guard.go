@@ -54,11 +54,20 @@ func (g *guard) OnConnectAuthenticate(cl *mochi.Client, pk packets.Packet) bool 
 		g.denied.add(g.log, "mqtt broker: refused a client", fmt.Sprintf("last will of client %q (user %q) to %.80q", pk.Connect.ClientIdentifier, name, will))
 		return false
 	}
-	if old, there := g.known(pk.Connect.ClientIdentifier); there && name != "" && string(old.Properties.Username) != name && !g.self(cl) {
+	if old, there := g.known(pk.Connect.ClientIdentifier); there && name != "" && persistent(old) && len(old.Properties.Username) > 0 && string(old.Properties.Username) != name {
 		g.refused.add(g.log, "mqtt broker: refused a client", fmt.Sprintf("user %q from %s: the client id %q belongs to another user", name, host, pk.Connect.ClientIdentifier))
 		return false
 	}
 	return true
+}
+
+// persistent reports whether the session outlives its connection, so that it
+// may hold messages for its user.
+func persistent(cl *mochi.Client) bool {
+	if cl.Properties.ProtocolVersion == 5 {
+		return cl.Properties.Props.SessionExpiryInterval > 0
+	}
+	return !cl.Properties.Clean
 }
 
 // OnACLCheck is asked about a topic to write, a topic that is on its way to

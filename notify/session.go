@@ -116,7 +116,11 @@ func open(ctx context.Context, u *url.URL, secure *tls.Config) (net.Conn, error)
 	case u.Scheme == "ws" || u.Scheme == "wss":
 		return mqtt.NewWebsocket(u.String(), secure, connectTimeout, nil, nil)
 	case secure != nil:
-		return (&tls.Dialer{Config: secure}).DialContext(ctx, "tcp", u.Host)
+		conn, err := (&tls.Dialer{Config: secure}).DialContext(ctx, "tcp", u.Host)
+		if err != nil {
+			return nil, err
+		}
+		return &tellingConn{conn}, nil
 	}
 	return new(net.Dialer).DialContext(ctx, "tcp", u.Host)
 }
