@@ -24,6 +24,7 @@ var doors = map[string][]string{
 	"github.com/mochi-mqtt":               {"notify"},
 	"github.com/gorilla/websocket":        {"notify"},
 	"github.com/cockroachdb/pebble":       {"notify"},
+	"github.com/wneessen/go-mail":        {"notify/people"},
 	"github.com/aws/":                     {"upstream"},
 	"github.com/gin-gonic/":               {"web"},
 	"github.com/recolabs/gnata":           {"workflow/asl"},

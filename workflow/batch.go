@@ -22,6 +22,10 @@ type Batch struct {
 	// ended. Calls in which no work succeeded do not count, nor does the attempt
 	// that finds a lane in trouble well again.
 	Every time.Duration
+
+	// Hold, if given, says until when no call begins, as it is at that moment;
+	// zero: one may begin now. It must be pure: quiet hours, say.
+	Hold func(now time.Time) (until time.Time)
 }
 
 // A Result is what a Handler gives, for one of several tasks.
@@ -104,7 +108,11 @@ func (b *batch) wait(now time.Time) time.Duration {
 	if b.calling {
 		return longestSleep // its end wakes the lane
 	}
-	return b.next.Sub(now)
+	wait := b.next.Sub(now)
+	if b.Hold != nil {
+		wait = max(wait, b.Hold(now).Sub(now))
+	}
+	return wait
 }
 
 // A piece is one task of a call.

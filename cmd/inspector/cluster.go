@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"inspector/notify/people"
+	"inspector/notify/rule"
 	"inspector/workflow"
 	"inspector/workflow/asl"
 	"inspector/workflow/temporal"
@@ -22,7 +24,7 @@ type registrar interface {
 
 // onlyHere are the resources that touch what only this device has: its disk,
 // its programs and, if it is embedded, its broker.
-func onlyHere(c Config, o *outside) []string {
+func onlyHere(c Config, o *outside, people map[string]people.Channel) []string {
 	local := []string{quarantine, review, closeBoard, putObject, temporal.MachineResource} // evidence is forwarded from the disk
 	if c.MQTT.Broker == "embedded" {
 		local = append(local, publishResult, publishAlert)
@@ -32,6 +34,9 @@ func onlyHere(c Config, o *outside) []string {
 	}
 	for name := range o.commands {
 		local = append(local, commandPrefix+name)
+	}
+	for name := range people {
+		local = append(local, rule.ChannelResource(name)) // with its secrets
 	}
 	slices.Sort(local)
 	return local
@@ -44,7 +49,7 @@ func (a *works) join(ctx context.Context) (err error) {
 	if a.config.Workflow.Engine != engineTemporal {
 		return nil
 	}
-	k := a.config.cluster(onlyHere(a.config, a.outside))
+	k := a.config.cluster(onlyHere(a.config, a.outside, a.events.channels))
 	k.Home = true
 	if a.cluster, err = temporal.New(k, a.log); err != nil {
 		return err

@@ -127,7 +127,7 @@ func defaults() Config {
 		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
 		MQTT:      defaultMQTT(),
 		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1"},
-		Events:    EventsConfig{Rules: "rules", Functions: "functions", StatesSource: "aws.states"},
+		Events:    EventsConfig{Rules: "rules", Functions: "functions", Channels: "channels", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},
 		Log:       LogConfig{Level: "info", Format: "text"},
 		Simulated: SimulatedConfig{Seed: 1, Style: "photo", DefectRate: 0.25},

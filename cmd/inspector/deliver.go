@@ -53,12 +53,14 @@ func (e *events) handle(s *sinks) error {
 }
 
 func (e *events) handleTarget(s *sinks, d rule.Delivery, t rule.Target) error {
-	send, err := s.open(t.Sink)
-	if err != nil {
-		return err
-	}
 	deliver, deadLetter := d.Resources()
-	e.engine.Handle(deliver, 4, e.delivering(d, t, send, time.Now))
+	if t.Channel == "" { // else the channel's own lane delivers
+		send, err := s.open(t.Sink)
+		if err != nil {
+			return err
+		}
+		e.engine.Handle(deliver, 4, e.delivering(d, t, send, time.Now))
+	}
 	if t.DeadLetter == nil {
 		return nil
 	}
@@ -89,14 +91,8 @@ func (e *events) delivering(d rule.Delivery, t rule.Target, send sender, now fun
 		if err := json.Unmarshal(in.Event, &envelope); err != nil {
 			return nil, failing(&malformedError{task.Resource, err})
 		}
-		if age := now().Sub(envelope.Time); age > t.Retry.Age() {
-			x, err := e.engine.Describe(ctx, task.Execution)
-			if err != nil {
-				return nil, err
-			}
-			if now().Sub(x.Redriven) > t.Retry.Age() {
-				return nil, &deliveryError{rule.TooOld, fmt.Errorf("the event is %v old, of at most %v", age.Round(time.Second), t.Retry.Age())}
-			}
+		if err := e.young(ctx, task.Execution, envelope.Time, t.Retry.Age(), now()); err != nil {
+			return nil, err
 		}
 		body, err := t.Payload(d.Rule, in.Event)
 		if err != nil {
@@ -104,6 +100,23 @@ func (e *events) delivering(d rule.Delivery, t rule.Target, send sender, now fun
 		}
 		return nil, failing(send(ctx, parcel{id: task.Execution, body: body, generation: in.Generation + 1}))
 	}
+}
+
+// young is an error for an event that is older than most, unless a person has
+// redriven its delivery since.
+func (e *events) young(ctx context.Context, execution string, told time.Time, most time.Duration, now time.Time) error {
+	age := now.Sub(told)
+	if age <= most {
+		return nil
+	}
+	x, err := e.engine.Describe(ctx, execution)
+	if err != nil {
+		return err
+	}
+	if now.Sub(x.Redriven) > most {
+		return &deliveryError{rule.TooOld, fmt.Errorf("the event is %v old, of at most %v", age.Round(time.Second), most)}
+	}
+	return nil
 }
 
 // burying hands a dead letter over.

@@ -25,7 +25,7 @@ import (
 // doctorCommand checks each part as the appliance would use it, and says what
 // to do about those that are not well. Exit code 1: some are not.
 func doctorCommand(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
-	c, err := configured("doctor", "Checks camera, model, disk, broker, clock, upstream, what is paused, and what waits for each target. Exit code 0: all well, 1: not.", args, env, stderr)
+	c, err := configured("doctor", "Checks camera, model, disk, broker, clock, upstream, channels, what is paused, and what waits for each target. Exit code 0: all well, 1: not.", args, env, stderr)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func doctorCommand(ctx context.Context, args []string, env func(string) string, 
 		name  string
 		check func(context.Context, Config) (string, error)
 	}{
-		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream}, {"workflow", checkHolds}, {"cluster", checkCluster},
+		{"camera", checkCamera}, {"model", checkModel}, {"disk", checkDisk}, {"broker", checkBroker}, {"clock", checkClock}, {"upstream", checkUpstream}, {"channels", checkChannels}, {"workflow", checkHolds}, {"cluster", checkCluster},
 	} {
 		if part.name == "cluster" && c.Workflow.Engine != engineTemporal {
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"inspector"
 	"inspector/model"
+	"inspector/notify/people"
 	"inspector/notify/rule"
 	"inspector/workflow"
 	"inspector/workflow/asl"
@@ -23,6 +24,7 @@ type events struct {
 	origin    rule.Origin
 	rules     []rule.Rule
 	functions []rule.Function
+	channels  map[string]people.Channel
 	set       *rule.Set
 	engine    *workflow.Engine
 	bus       bus
@@ -39,9 +41,13 @@ func newEvents(c Config, log *slog.Logger) (*events, error) {
 	if err != nil {
 		return nil, err
 	}
+	channels, err := c.readChannels()
+	if err != nil {
+		return nil, err
+	}
 	set, err := rule.NewSet(rules)
 	return &events{
-		origin: c.origin(), rules: rules, functions: functions, set: set, log: log,
+		origin: c.origin(), rules: rules, functions: functions, channels: channels, set: set, log: log,
 		machines: map[rule.Delivery]string{}, invoked: map[string]string{},
 	}, err
 }
@@ -53,7 +59,7 @@ func (e *events) deploy(ctx context.Context, engine *workflow.Engine) error {
 	for _, r := range e.rules {
 		for name, t := range r.Targets {
 			d := rule.Delivery{Rule: r.Name, Target: name}
-			definition, err := t.Machine(d)
+			definition, err := t.Machine(d, e.remind(t))
 			if err != nil {
 				return err
 			}

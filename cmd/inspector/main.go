@@ -47,7 +47,7 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector recipe example FOLDER            draw such stills, to try it
   inspector eval --data DIR [flags]          measure a model on boards whose defects are known
   inspector config check [--config FILE]     every fault of a configuration at once
-  inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream
+  inspector doctor [--config FILE]           check camera, model, disk, broker, clock, upstream, channels
   inspector model list                       versions, which one judges, and who decided that
   inspector model promote NAME@VERSION       let it judge, from the next board on
   inspector model rollback NAME              let the version before judge again
@@ -58,6 +58,8 @@ const usage = `inspector sees every board of a line, judges it, and acts on defe
   inspector workflow COMMAND                 what happens after a verdict: inspector workflow help lists the commands
   inspector events tail [--pattern PATTERN]  events as rules see them, as they come
   inspector events test --pattern PATTERN --event FILE  whether a pattern matches, and why not
+  inspector channel list                     channels to people, and the rules that use them
+  inspector channel test NAME                send a test message through one
   inspector healthcheck [URL]                ask a running appliance whether it is ready
   inspector version
 
@@ -93,6 +95,8 @@ func command(ctx context.Context, args []string, env func(string) string, stdout
 		err = workflowCommand(ctx, args, env, stdout, stderr)
 	case "events":
 		err = eventsCommand(ctx, args, env, stdout, stderr)
+	case "channel":
+		err = channelCommand(ctx, args, env, stdout, stderr)
 	case "healthcheck":
 		err = healthcheckCommand(ctx, args, stdout, stderr)
 	case "version":

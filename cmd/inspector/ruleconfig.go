@@ -7,9 +7,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	"inspector/notify/people"
 	"inspector/notify/rule"
 )
 
@@ -17,12 +19,13 @@ import (
 type EventsConfig struct {
 	Rules        string `yaml:"rules"`
 	Functions    string `yaml:"functions"`
+	Channels     string `yaml:"channels"`
 	StatesSource string `yaml:"states_source"`
 }
 
 func (c Config) addEventFaults(f *faults) {
 	f.want(c.Events.StatesSource != "", "events.states_source", "a source is required: aws.states, or a word of your own")
-	for _, named := range [][3]string{{"events.rules", c.Events.Rules, defaults().Events.Rules}, {"events.functions", c.Events.Functions, defaults().Events.Functions}} {
+	for _, named := range [][3]string{{"events.rules", c.Events.Rules, defaults().Events.Rules}, {"events.functions", c.Events.Functions, defaults().Events.Functions}, {"events.channels", c.Events.Channels, defaults().Events.Channels}} {
 		if _, err := os.Stat(named[1]); named[1] != named[2] && named[1] != "" {
 			f.want(err == nil, named[0], "%v; create it or leave the key out", err)
 		}
@@ -48,7 +51,9 @@ func (c Config) readRules() (rules []rule.Rule, functions []rule.Function, err e
 		return f.Name, f.Faults()
 	})
 	errs = append(errs, found...)
-	errs = append(errs, strangers(c.Events.Rules, rules, functions)...)
+	channels, wrong := c.readChannels()
+	errs = append(errs, wrong)
+	errs = append(errs, strangers(c.Events.Rules, rules, functions, channels)...)
 	return rules, functions, errors.Join(errs...)
 }
 
@@ -84,8 +89,22 @@ func readEach[T any](dir string, check func(v *T, file string) (name string, fau
 	return all, errs
 }
 
-// strangers are functions that are named and not there.
-func strangers(dir string, rules []rule.Rule, functions []rule.Function) (errs []error) {
+// readChannels gives the channels to people, by name, or every fault of them
+// with file and line.
+func (c Config) readChannels() (map[string]people.Channel, error) {
+	all, err := readTaskFiles(c.Events.Channels, "events.channels", people.Default)
+	for name := range all {
+		if !channelName.MatchString(name) {
+			err = errors.Join(err, fmt.Errorf("%s/%s.yaml: want 1 to 64 letters, digits, _ or - as its name", c.Events.Channels, name))
+		}
+	}
+	return all, err
+}
+
+var channelName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// strangers are functions and channels that are named and not there.
+func strangers(dir string, rules []rule.Rule, functions []rule.Function, channels map[string]people.Channel) (errs []error) {
 	known := func(s *rule.Sink, where string) {
 		if s != nil && s.Function != "" && !slices.ContainsFunc(functions, func(f rule.Function) bool { return f.Name == s.Function }) {
 			errs = append(errs, fmt.Errorf("%s: there is no function %q; add it to the folder events.functions", where, s.Function))
@@ -93,7 +112,11 @@ func strangers(dir string, rules []rule.Rule, functions []rule.Function) (errs [
 	}
 	for _, r := range rules {
 		for name, t := range r.Targets {
-			known(&t.Sink, fmt.Sprintf("%s: rule %s: targets.%s", dir, r.Name, name))
+			where := fmt.Sprintf("%s: rule %s: targets.%s", dir, r.Name, name)
+			known(&t.Sink, where)
+			if _, ok := channels[t.Channel]; t.Channel != "" && !ok {
+				errs = append(errs, fmt.Errorf("%s: there is no channel %q; add its file to the folder events.channels", where, t.Channel))
+			}
 		}
 	}
 	for _, f := range functions {

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"inspector"
 	"inspector/camera"
 	"inspector/classify"
 	"inspector/notify"
@@ -155,7 +156,8 @@ func (a *works) assemble(ctx context.Context) error {
 	a.guard = newGuard(a.disk, c.Disk, a.log)
 	a.guard.look(ctx, time.Now())
 	a.beside = newShadow(a.judges, a.disk, c.Model.ShadowKeep, a.guard.least(), a.log)
-	a.pacer = newPacer(targetsOf(c, a.events.rules, a.events.functions, a.outside.connections, a.outside.names()), a.disk, a.engine)
+	targets := targetsOf(c, a.events.rules, a.events.functions, a.outside.connections, a.outside.names())
+	a.pacer = newPacer(append(targets, channelTargets(a.events.channels)...), a.disk, a.engine)
 	health, err := newHealth(ctx, c, a.started, a.camera, a.judges, a.disk, a.client, a.engine, a.guard, a.pacer)
 	if err != nil {
 		return err
@@ -173,6 +175,9 @@ func (a *works) assemble(ctx context.Context) error {
 		a.outside.register(r)
 	}
 	a.outside.separate(a.functions.of(a.engine))
+	if err := a.tell(back); err != nil {
+		return err
+	}
 	to := &sinks{config: c, mqtt: a.client, keeper: a.up, engine: a.engine, invoked: a.events.invoked}
 	if err := a.events.handle(to); err != nil {
 		return err
@@ -200,6 +205,23 @@ func (a *works) speak(h *health, back *backend) {
 	a.events.watching = a.reporter.changed
 	a.shake = newHandshake(&handshake{config: a.config.MQTT.Handshake, topics: a.topics, publish: a.client.Publish, since: a.client.Since, unable: h.unable, log: a.log})
 	a.orders = &orders{line: a.line, desk: back, shake: a.shake, announce: a.page.Announce, client: a.client, topics: a.topics, page: a.url, log: a.log}
+}
+
+// tell makes the channels to people.
+func (a *works) tell(back *backend) error {
+	c, err := openChannels(a.events, a.disk, a.config.Station, a.url)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, c.close)
+	c.picture = func(ctx context.Context, id string) (io.ReadSeekCloser, inspector.Blob, error) {
+		return back.Evidence(ctx, id, "overlay")
+	}
+	c.register(a.engine)
+	if a.worker != nil {
+		c.serve(a.worker)
+	}
+	return nil
 }
 
 // show makes the page, which listens already.

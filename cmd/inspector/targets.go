@@ -34,6 +34,9 @@ func targetsOf(c Config, rules []rule.Rule, functions []rule.Function, connectio
 	}
 	for _, r := range rules {
 		for _, name := range slices.Sorted(maps.Keys(r.Targets)) {
+			if t := r.Targets[name]; t.Channel != "" && t.DeadLetter == nil {
+				continue // the channel's lane brings it
+			}
 			deliver, dead := rule.Delivery{Rule: r.Name, Target: name}.Resources()
 			all = append(all, target{"rule " + r.Name + "/" + name, []string{deliver, dead}})
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"inspector/notify/rule"
 	"inspector/upstream"
 	"inspector/workflow"
 	"inspector/workflow/local"
@@ -74,7 +75,10 @@ func runs(spec local.Spec) workflow.Handler {
 // remedy says what a person can do about a resource that nobody handles.
 func remedy(resource string) string {
 	name, ok := strings.CutPrefix(resource, commandPrefix)
+	channel, people := strings.CutPrefix(resource, rule.ChannelResource(""))
 	switch {
+	case people:
+		return fmt.Sprintf("write %s.yaml into the folder that the configuration's key events.channels names, restart, then redrive", strings.TrimSuffix(channel, "/urgent"))
 	case resource == lambdaInvoke:
 		return "it must give a FunctionName: stop the execution and correct its definition"
 	case ok && recipeName.MatchString(name):

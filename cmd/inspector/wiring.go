@@ -101,7 +101,7 @@ func openEngine(ctx context.Context, c Config, disk *store.Store, named function
 	if err != nil {
 		return nil, nil, err
 	}
-	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Lane: named.lane, Emit: told.emit, Account: c.Station.Device, Reserved: isBoard})
+	e := workflow.New(disk, log, workflow.Options{Remedy: remedy, Lane: told.lane(named.lane), Emit: told.emit, Account: c.Station.Device, Reserved: isBoard})
 	return e, told, told.deploy(ctx, e)
 }
 

@@ -61,6 +61,7 @@ func (f Function) Faults() []Fault {
 	for key, s := range map[string]*Sink{"on_success": f.OnSuccess, "on_failure": f.OnFailure, "dead_letter": f.DeadLetter} {
 		if s != nil {
 			s.faults(&l, key, key == "dead_letter")
+			l.want(s.Channel == "", key, "a channel tells people of boards and events: have a rule want the execution's status change")
 			l.want(s.Function != f.Name, key, "a function cannot be its own destination")
 		}
 	}

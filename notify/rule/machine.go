@@ -28,7 +28,13 @@ type object = map[string]any
 // Machine is the definition that delivers one event, {"event": …}, to the
 // target: tried as its retry policy says, then a dead letter if there is one;
 // without one the execution fails, and can be redriven.
-func (t Target) Machine(d Delivery) (json.RawMessage, error) {
+// remind is of a target that is a channel.
+func (t Target) Machine(d Delivery, remind Remind) (json.RawMessage, error) {
+	comment := "Delivers an event of rule " + d.Rule + " to its target " + d.Target
+	if t.Channel != "" {
+		states, first := t.channelMachine(d, remind)
+		return encode(object{"Comment": comment, "StartAt": first, "States": states})
+	}
 	deliver := object{
 		"Type": "Task", "Resource": deliverResource(d), "ResultPath": nil, "End": true,
 		"Retry": []any{
@@ -44,7 +50,7 @@ func (t Target) Machine(d Delivery) (json.RawMessage, error) {
 		deliver["Catch"] = []any{named, to}
 		states["DeadLetter"] = object{"Type": "Task", "Resource": deadResource(d), "ResultPath": nil, "Retry": forever, "End": true}
 	}
-	return encode(object{"Comment": "Delivers an event of rule " + d.Rule + " to its target " + d.Target, "StartAt": "Deliver", "States": states})
+	return encode(object{"Comment": comment, "StartAt": "Deliver", "States": states})
 }
 
 // forever tries until somebody acts: what is at its end is the last place.

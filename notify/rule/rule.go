@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"inspector/notify/pattern"
@@ -90,6 +91,9 @@ func (r Rule) Faults() []Fault {
 
 func (t Target) faults(l *list, key string) {
 	t.Sink.faults(l, key, false)
+	if t.Channel != "" {
+		t.channelFaults(l, key)
+	}
 	given := 0
 	for _, is := range []bool{t.Input != nil, t.InputPath != "", t.Transformer != nil} {
 		if is {
@@ -202,8 +206,12 @@ func (t Target) Payload(rule string, event json.RawMessage) (json.RawMessage, er
 	if err != nil {
 		return nil, err
 	}
+	escape := plain
+	if t.Slack != nil {
+		escape = slackSigns.Replace // the template may hold markup, the event none
+	}
 	if t.Transformer != nil {
-		return t.Transformer.apply(v, rule)
+		return t.Transformer.apply(v, rule, escape)
 	}
 	p, err := parsePath(t.InputPath)
 	if err != nil {
@@ -213,5 +221,12 @@ func (t Target) Payload(rule string, event json.RawMessage) (json.RawMessage, er
 	if !ok {
 		return nil, fmt.Errorf("the event has nothing at %s", t.InputPath)
 	}
+	if s, is := part.(string); is {
+		part = escape(s)
+	}
 	return encode(part)
 }
+
+// slackSigns are those in which Slack sees links, mentions and calls to a
+// channel.
+var slackSigns = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")

@@ -15,6 +15,7 @@ type Sink struct {
 	Folder    string     `yaml:"folder"` // a file each below this folder
 	Webhook   *Webhook   `yaml:"webhook"`
 	Slack     *Slack     `yaml:"slack"`
+	Channel   string     `yaml:"channel"` // name of a channel to people
 	Execution *Execution `yaml:"execution"`
 	Function  string     `yaml:"function"` // name of a function: an asynchronous invocation
 }
@@ -58,7 +59,7 @@ type Execution struct {
 func (s Sink) kinds() (out []string) {
 	for name, set := range map[string]bool{
 		"mqtt": s.MQTT != nil, "sqs": s.SQS != nil, "object": s.Object != nil, "folder": s.Folder != "", "webhook": s.Webhook != nil,
-		"slack": s.Slack != nil, "execution": s.Execution != nil, "function": s.Function != "",
+		"slack": s.Slack != nil, "channel": s.Channel != "", "execution": s.Execution != nil, "function": s.Function != "",
 	} {
 		if set {
 			out = append(out, name)
@@ -70,7 +71,7 @@ func (s Sink) kinds() (out []string) {
 func (s Sink) faults(l *list, key string, deadLetter bool) {
 	kinds := s.kinds()
 	if len(kinds) != 1 {
-		l.want(false, key, "want exactly one of mqtt, sqs, object, folder, webhook, slack, execution, function; have %d", len(kinds))
+		l.want(false, key, "want exactly one of mqtt, sqs, object, folder, webhook, slack, channel, execution, function; have %d", len(kinds))
 		return
 	}
 	k := kinds[0]
@@ -88,6 +89,8 @@ func (s Sink) faults(l *list, key string, deadLetter bool) {
 		s.Webhook.faults(l, at)
 	case s.Slack != nil:
 		l.want(s.Slack.URLFile != "", at+".url_file", "a file is required whose first line is the URL of the incoming webhook")
+	case s.Channel != "":
+		l.want(nameForm.MatchString(s.Channel), at, "%q is no name of a channel", s.Channel)
 	case s.Execution != nil:
 		l.want(s.Execution.Machine != "", at+".machine", "a machine is required")
 	case s.Function != "":

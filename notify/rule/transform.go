@@ -60,9 +60,13 @@ func (t Transformer) structured() bool {
 	return strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")
 }
 
-// apply fills the template in. A text becomes a JSON string.
-func (t Transformer) apply(event any, rule string) (json.RawMessage, error) {
-	out := t.fill(func(name string) (any, bool) { return t.variable(event, rule, name) })
+// apply fills the template in; the texts of the event are escaped. A text
+// becomes a JSON string.
+func (t Transformer) apply(event any, rule string, escape func(string) string) (json.RawMessage, error) {
+	out := t.fill(func(name string) (any, bool) {
+		v, ok := t.variable(event, rule, name)
+		return escapeAll(v, escape), ok
+	})
 	if _, err := decode(out); err != nil {
 		return nil, fmt.Errorf("the template gives no JSON for this event: %w", err)
 	}
@@ -123,6 +127,27 @@ func (t Transformer) fill(value func(name string) (any, bool)) json.RawMessage {
 	}
 	b.WriteString(template[from:])
 	return json.RawMessage(b.String())
+}
+
+// escapeAll gives a copy of v with escape applied to its texts, names included.
+func escapeAll(v any, escape func(string) string) any {
+	switch v := v.(type) {
+	case string:
+		return escape(v)
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = escapeAll(v[i], escape)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, of := range v {
+			out[escape(name)] = escapeAll(of, escape)
+		}
+		return out
+	}
+	return v
 }
 
 // oddQuotes reports whether s begins or ends a string of JSON.
