@@ -106,6 +106,8 @@ func (h *HTTP) service(r *request) (*service, error) {
 	switch {
 	case name == "":
 		return nil, refused(r, "the request names no connection; give Authentication.ConnectionArn")
+	case s == nil && !connectionForm.MatchString(name):
+		return nil, unconnected("NotFound", r, fmt.Sprintf("%.70q is no name of a connection: want 1 to 64 letters, digits, dots, - or _; correct the definition, or this task's input", name))
 	case s == nil:
 		return nil, unconnected("NotFound", r, fmt.Sprintf("there is no connection %q; write %s.yaml into the folder of connections, restart, then redrive", name, name))
 	case !s.allows(r.url):

@@ -178,6 +178,7 @@ func TestHTTPErrors(t *testing.T) {
 		{"refused", plain, ask("GET", silent.URL, ""), "States.Http.Socket", false, "ConnectionRefused"},
 		{"untrusted", other, ask("GET", at, ""), "States.Http.Socket", false, "ca_file"},
 		{"no such connection", h, json.RawMessage(`{"ApiEndpoint":"https://x/","Method":"GET","Authentication":{"ConnectionArn":"erp"}}`), "Events.ConnectionResource.NotFound", true, "erp.yaml"},
+		{"no name of one", h, json.RawMessage(`{"ApiEndpoint":"https://x/","Method":"GET","Authentication":{"ConnectionArn":"../erp"}}`), "Events.ConnectionResource.NotFound", true, "correct the definition"},
 		{"host", h, ask("GET", "https://elsewhere.example/?k=v", ""), "Events.ConnectionResource.AccessDenied", true, "elsewhere.example"},
 		{"plain http", h, ask("GET", "http"+strings.TrimPrefix(at, "https"), ""), "Events.ConnectionResource.AccessDenied", true, "plain_http"},
 		{"secret gone", lostKey, ask("GET", at, ""), "Events.ConnectionResource.InvalidCredentials", true, "redrive"},

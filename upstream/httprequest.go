@@ -188,6 +188,9 @@ func connectionName(arn string) string {
 	return name
 }
 
+// connectionForm is what a connection can be called: the name of its file.
+var connectionForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
 var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // forbidden are headers that no task may set: AWS's list, and those that say

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -20,10 +21,8 @@ func (e *Engine) Drain(ctx context.Context, machine, by string) error {
 }
 
 func (e *Engine) hold(ctx context.Context, h Hold) error {
-	if h.Machine != AllMachines && !internal(h.Machine) {
-		if _, err := e.machineOf(ctx, h.Machine); err != nil {
-			return err
-		}
+	if err := e.holdable(ctx, h.Machine); err != nil {
+		return err
 	}
 	h.At = time.Now().UTC()
 	e.holding.Lock()
@@ -37,12 +36,25 @@ func (e *Engine) hold(ctx context.Context, h Hold) error {
 	return nil
 }
 
-// Resume ends Pause and Drain.
+// holdable reports a name that no machine has.
+func (e *Engine) holdable(ctx context.Context, machine string) error {
+	if machine == AllMachines || internal(machine) {
+		return nil
+	}
+	_, err := e.machineOf(ctx, machine)
+	return err
+}
+
+// Resume ends Pause and Drain; of a machine that is not held it is harmless.
 func (e *Engine) Resume(ctx context.Context, machine string) error {
 	e.holding.Lock()
 	defer e.holding.Unlock()
-	if err := e.journal.Release(ctx, machine); err != nil {
-		return fmt.Errorf("resume machine %q, which is not held: %w", machine, err)
+	err := e.journal.Release(ctx, machine)
+	if errors.Is(err, ErrNotFound) {
+		return e.holdable(ctx, machine)
+	}
+	if err != nil {
+		return fmt.Errorf("resume machine %q: %w", machine, err)
 	}
 	e.recount(ctx)
 	e.log.Info("a machine is resumed", "machine", machine)

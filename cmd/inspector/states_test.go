@@ -123,6 +123,11 @@ func TestWorkflowCommands(t *testing.T) {
 	does("live  1=100", "alias m live 1")
 	does("live  1=100", "alias m")
 	refuses("ResourceNotFound", "alias m live 2")
+	does("spare  1=100", "alias m spare 1")
+	refuses("name the machine and the alias", "alias m --delete")
+	if out := does("m  revision", "alias m spare --delete"); strings.Contains(out, "spare") {
+		t.Errorf("the alias is still there: %s", out)
+	}
 	does("inspection", "machines")
 	does(`"Resource": "r"`, "definition m:1")
 	refuses("ResourceNotFound", "definition m:9")
@@ -168,6 +173,8 @@ func TestWorkflowCommands(t *testing.T) {
 	does("ABORTED", "stop z --error E --cause why")
 	does("m  paused", "resume --all")
 	does("nothing is held", "resume m")
+	does("nothing is held", "resume m") // again is harmless
+	refuses("StateMachineDoesNotExist", "resume nobody")
 	refuses("say --all", "pause")
 	does("is deleted", "delete ask")
 	refuses("StateMachineDoesNotExist", "start ask")

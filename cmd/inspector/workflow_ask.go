@@ -71,20 +71,32 @@ func do[T any](ctx context.Context, c *stateCall, action string, body any, print
 	return nil
 }
 
-// document is the JSON that a flag or argument gives: itself, @FILE, or - for
-// the standard input.
+// document is the JSON that a flag or argument gives, as given reads it.
 func document(what, text string) (json.RawMessage, error) {
-	data, err := []byte(text), error(nil)
-	if text == "-" {
+	data, err := given(what, text)
+	if err == nil && !json.Valid(data) {
+		err = exit{2, fmt.Errorf("%s: %.100q is not JSON: write JSON, a FILE or @FILE of it, or - for the standard input", what, data)}
+	}
+	return data, err
+}
+
+// given is what a flag or argument gives: JSON is itself, @FILE, or FILE if
+// there is one, its content, - the standard input.
+func given(what, text string) (data []byte, err error) {
+	switch file, ok := strings.CutPrefix(text, "@"); {
+	case text == "-":
 		data, err = io.ReadAll(os.Stdin)
-	} else if file, ok := strings.CutPrefix(text, "@"); ok {
+	case ok:
 		data, err = os.ReadFile(file)
+	case json.Valid([]byte(text)):
+		return []byte(text), nil
+	default:
+		if data, err = os.ReadFile(text); err != nil {
+			err = fmt.Errorf("%.100q is neither JSON nor a file that can be read: it is not JSON, and %w", text, err)
+		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
-	}
-	if !json.Valid(data) {
-		return nil, exit{2, fmt.Errorf("%s: %.100q is not JSON: write JSON, @FILE, or - for the standard input", what, data)}
+		return nil, exit{2, fmt.Errorf("%s: %w", what, err)}
 	}
 	return data, nil
 }

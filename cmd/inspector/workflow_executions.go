@@ -19,7 +19,7 @@ import (
 func workflowStart(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	c := newStateCall("start", env, stdout, stderr)
 	name := c.flags.String("name", "", "`name` of the execution; empty: one is drawn")
-	input := c.flags.String("input", "{}", "`JSON`, @FILE, or - for the standard input")
+	input := c.flags.String("input", "{}", "`JSON`, FILE, @FILE, or - for the standard input")
 	if err := c.parse(args, 1, 1, env, stderr); err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func workflowSend(name, action string) func(context.Context, []string, func(stri
 		output, failure, cause := new(string), new(string), new(string)
 		switch action {
 		case "SendTaskSuccess":
-			output = c.flags.String("output", "{}", "`JSON`, @FILE, or - for the standard input")
+			output = c.flags.String("output", "{}", "`JSON`, FILE, @FILE, or - for the standard input")
 		case "SendTaskFailure":
 			failure = c.flags.String("error", "", "`name` of the error, for Retry and Catch")
 			cause = c.flags.String("cause", "", "`text`: why")

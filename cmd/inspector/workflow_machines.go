@@ -27,7 +27,7 @@ func workflowDefine(name, action string) func(context.Context, []string, func(st
 		}
 		definition, err := os.ReadFile(c.names[1])
 		if err != nil {
-			return fmt.Errorf("read the definition: %w", err)
+			return exit{2, fmt.Errorf("read the definition: %w", err)}
 		}
 		body := map[string]any{"name": c.names[0], "definition": string(definition), "publish": *publish, "description": *description, "by": *c.by}
 		if *kind != "" {
@@ -143,6 +143,8 @@ func workflowAlias(ctx context.Context, args []string, env func(string) string, 
 	}
 	action, body := "DescribeStateMachine", map[string]any{"name": c.names[0]}
 	switch {
+	case *gone && len(c.names) != 2:
+		return exit{2, fmt.Errorf("alias: name the machine and the alias to forget: alias NAME ALIAS --delete")}
 	case *gone:
 		action, body = "DeleteStateMachineAlias", map[string]any{"stateMachine": c.names[0], "name": c.name(1), "by": *c.by}
 	case len(c.names) == 2:

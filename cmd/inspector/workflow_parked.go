@@ -83,7 +83,7 @@ func printParked(stdout io.Writer, l parkedList) {
 func workflowAmend(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	c := newStateCall("amend", env, stdout, stderr)
 	command := c.flags.Int64("command", 0, "`number` of the task, as parked lists it; 0: the only one")
-	input := c.flags.String("input", "", "the new input: `JSON`, @FILE, or - for the standard input; empty: the one that is there is printed")
+	input := c.flags.String("input", "", "the new input: `JSON`, FILE, @FILE, or - for the standard input; empty: the one that is there is printed")
 	if err := c.parse(args, 1, 1, env, stderr); err != nil {
 		return err
 	}

@@ -51,8 +51,8 @@ func workflowTest(_ context.Context, args []string, _ func(string) string, stdou
 	failure := f.String("mock-error", "", "`NAME[:CAUSE]` of the error with which its work fails")
 	texts := map[string]*string{}
 	for name, help := range map[string]string{
-		"input": "what comes in: `JSON`, or a file of it", "mock-result": "what its work gives: `JSON`, or a file of it",
-		"context": "the context object: `JSON`, or a file of it", "variables": "variables and their values: `JSON`, or a file of it",
+		"input": "what comes in: `JSON`, FILE, @FILE, or - for the standard input", "mock-result": "what its work gives: `JSON`, FILE, @FILE, or - for the standard input",
+		"context": "the context object: `JSON`, FILE, @FILE, or - for the standard input", "variables": "variables and their values: `JSON`, FILE, @FILE, or - for the standard input",
 	} {
 		texts[name] = f.String(name, "", help)
 	}
@@ -69,9 +69,14 @@ func workflowTest(_ context.Context, args []string, _ func(string) string, stdou
 	}
 	read := map[string]asl.Text{}
 	for name, text := range texts {
-		if read[name], err = jsonOrFile(*text); err != nil {
-			return exit{2, fmt.Errorf("workflow test: --%s: %w", name, err)}
+		if *text == "" {
+			continue
 		}
+		data, err := given("workflow test: --"+name, *text)
+		if err != nil {
+			return err
+		}
+		read[name] = asl.Text(data)
 	}
 	r := asl.TestRequest{Definition: asl.Text(definition), Input: read["input"], Context: read["context"], Variables: read["variables"], InspectionLevel: "DEBUG"}
 	if *state != "" {
@@ -114,18 +119,6 @@ func mockOf(f *flag.FlagSet, result asl.Text, failure string, retries int64) (m 
 		}
 	})
 	return m, c
-}
-
-// jsonOrFile is the text if it is JSON, else what the file of that name holds.
-func jsonOrFile(text string) (asl.Text, error) {
-	if text == "" || json.Valid([]byte(text)) {
-		return asl.Text(text), nil
-	}
-	b, err := os.ReadFile(text)
-	if err != nil {
-		return "", fmt.Errorf("it is neither JSON nor a file that can be read: %w", err)
-	}
-	return asl.Text(b), nil
 }
 
 // stagesInOrder are what an inspection shows, in the order of the data.

@@ -26,6 +26,10 @@ func TestWorkflowTestCommand(t *testing.T) {
 	if err := os.WriteFile(file, []byte(askMES), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	answer := filepath.Join(t.TempDir(), "answer.json")
+	if err := os.WriteFile(answer, []byte(`{"ResponseBody":{"order":"A1"},"StatusCode":200}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	input := `{"board":{"serial":"7"}}`
 	for _, x := range []struct {
 		args []string
@@ -38,6 +42,9 @@ func TestWorkflowTestCommand(t *testing.T) {
 		{[]string{"--mock-error", "States.Http.Socket", "--retries", "2"}, 1, []string{"FAILED", "States.Http.Socket"}},
 		{nil, 2, []string{"http:invoke", "specify a mock"}},
 		{[]string{"--mock-result", `{"StatusCode":"200"}`}, 2, []string{"Field 'StatusCode' must be a number"}},
+		{[]string{"--mock-result", "@" + answer}, 0, []string{"SUCCEEDED", `"order": "A1"`}},
+		{[]string{"--mock-result", answer}, 0, []string{"SUCCEEDED", `"order": "A1"`}},
+		{[]string{"--mock-result", "@nowhere.json"}, 2, []string{"--mock-result", "nowhere.json"}},
 		{[]string{"--mock-result", "nowhere.json"}, 2, []string{"--mock-result", "neither JSON nor a file"}},
 	} {
 		var out bytes.Buffer

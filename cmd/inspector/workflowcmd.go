@@ -80,7 +80,7 @@ func workflowUsage() string {
 		what, _, _ := strings.Cut(v.help, ". ")
 		fmt.Fprintf(&b, "  %s\n        %s\n", strings.TrimSpace(v.name+" "+v.usage), strings.TrimSuffix(what, "."))
 	}
-	b.WriteString("\nFlags of a command: inspector workflow COMMAND --help\n")
+	b.WriteString("\nFlags of a command: inspector workflow COMMAND --help\nExit code 0: done; 1: not done, or the answer is no; 2: the command is not understood, or a file that it names cannot be read.\n")
 	return b.String()
 }
 
