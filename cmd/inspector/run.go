@@ -165,7 +165,7 @@ func (a *works) assemble(ctx context.Context) error {
 		return err
 	}
 	for _, r := range a.registrars() {
-		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(r)
+		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url, uploads: c.Upstream.S3.Parallel}).register(r)
 		a.outside.register(r)
 	}
 	to := &sinks{config: c, mqtt: a.client, keeper: a.up, engine: a.engine, invoked: a.events.invoked}
