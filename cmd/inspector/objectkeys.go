@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"inspector"
+	"inspector/upstream"
 )
 
 // defaultKey is where an object of a board is kept in the bucket.
@@ -40,6 +41,17 @@ func (u UpstreamConfig) key(i inspector.Inspection, file string) string {
 		"recipe": fit(i.Recipe), "yyyy": at.Format("2006"), "mm": at.Format("01"), "dd": at.Format("02"), "id": fit(i.ID), "file": file}
 	key := keyField.ReplaceAllStringFunc(cmp.Or(u.Key, defaultKey), func(field string) string { return values[strings.Trim(field, "{}")] })
 	return strings.TrimPrefix(key, "/")
+}
+
+// probe is a small object that is put as those of boards are: who may list a
+// bucket may yet not write, tag or encrypt. It is the same each time.
+func (u UpstreamConfig) probe() upstream.Object {
+	const text = "inspector doctor was here; whoever may delete this can\n"
+	o := upstream.Object{Key: strings.TrimPrefix(strings.Trim(u.Prefix, "/")+"/doctor.txt", "/"), ContentType: "text/plain", Body: strings.NewReader(text), Size: int64(len(text))}
+	if u.S3.Tags {
+		o.Tags = map[string]string{"verdict": "none"}
+	}
+	return o
 }
 
 // extensions are those of pictures, by media type.
