@@ -6,10 +6,11 @@ import _ "embed"
 // States Language. Its input is
 //
 //	{"inspection": {…},                                  an inspector.Inspection
-//	 "evidence": {"image": "evidence:PATH"},               without image if there is no picture
+//	 "evidence": {"image": "evidence:PATH", "overlay": "overlay:ID"}, without them if there is no picture
 //	 "station": {"site": "…", "line": "…", "device": "…"},
 //	 "topics": {"result": "…", "alert": "…"},
-//	 "upstream": {"bucket": "…", "prefix": "…", "queue": "…"},
+//	 "upstream": {"bucket": "…", "prefix": "…", "queue": "…", "tags": "NAME=VALUE&…",
+//	  "keys": {"image": "…", "overlay": "…", "record": "…"}, "passes_at": "TIME"},      without passes_at if passes are not forwarded
 //	 "filters": {"schema": "…", "verdict": "…", "recipe": "…", "line": "…", "class": "…"}}   attributes of messages
 //
 // Its resources, beside AWS's own names for object storage and queues, are

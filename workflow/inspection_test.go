@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,11 +33,12 @@ func TestInspectionAsks(t *testing.T) {
 				}
 				if verdict != "pass" {
 					want = map[string]string{
-						"Quarantine":    `{"inspection":` + i + `}`,
-						"Alert":         `{"inspection":` + i + `,"topic":"t/alert"}`,
-						"PublishResult": `{"inspection":` + i + `,"topic":"t/result"}`,
-						"ForwardImage":  `{"Body":"evidence:a/b.png","Bucket":"b","ContentType":"image/png","Key":"p/dev-0123abcd-7/image"}`,
-						"ForwardRecord": `{"Body":` + quoted(i) + `,"Bucket":"b","ContentType":"application/json","Key":"p/dev-0123abcd-7/inspection.json"}`,
+						"Quarantine":     `{"inspection":` + i + `}`,
+						"Alert":          `{"inspection":` + i + `,"topic":"t/alert"}`,
+						"PublishResult":  `{"inspection":` + i + `,"topic":"t/result"}`,
+						"ForwardImage":   `{"Body":"evidence:a/b.png","Bucket":"b","ContentType":"image/png","Key":"k/image.png","Tagging":"verdict=fail"}`,
+						"ForwardOverlay": `{"Body":"overlay:dev-0123abcd-7","Bucket":"b","ContentType":"image/jpeg","Key":"k/overlay.jpg","Tagging":"verdict=fail"}`,
+						"ForwardRecord":  `{"Body":` + quoted(i) + `,"Bucket":"b","ContentType":"application/json","Key":"k/inspection.json","Tagging":"verdict=fail"}`,
 						"Announce": `{"MessageAttributes":{"class":{"DataType":"String","StringValue":"open"},"key":{"DataType":"String","StringValue":"dev-0123abcd-7/Announce"},` +
 							`"line":{"DataType":"String","StringValue":"line1"},"recipe":{"DataType":"String","StringValue":"main"},"schema":{"DataType":"String","StringValue":"inspector/1"},` +
 							`"verdict":{"DataType":"String","StringValue":"` + verdict + `"}},"MessageBody":` + quoted(i) + `,"MessageGroupId":"line1","QueueUrl":"https://q"}`,
@@ -113,7 +115,7 @@ func TestInspectionWithoutPicture(t *testing.T) {
 		asked, e, hash := askShipped(t)
 		defer run(t, e)()
 		must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{"inspection":{"id":"x","verdict":"unsure","evidence":[]},"station":{},
-		  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q"},
+		  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q","keys":{"record":"k"},"tags":""},
 		  "filters":{"schema":"inspector/1","verdict":"fail","recipe":"main","line":"line1","class":"open"}}`)))
 		time.Sleep(time.Second)
 		if d := wantStatus(t, e, "x", asl.StatusRunning); !slices.Equal(d.States, []string{"WaitForDisposition"}) {
@@ -123,6 +125,33 @@ func TestInspectionWithoutPicture(t *testing.T) {
 			t.Error("a picture that is not there was forwarded")
 		}
 	})
+}
+
+// A pass that is to be forwarded waits for its hour, with its picture or
+// without one, and only then is closed.
+func TestInspectionForwardsPasses(t *testing.T) {
+	for name, evidence := range map[string]string{"ForwardPassImage ForwardPassRecord": `{"image":"evidence:a/b.png","overlay":"overlay:x"}`, "ForwardPassRecord": `{}`} {
+		synctest.Test(t, func(t *testing.T) {
+			asked, e, hash := askShipped(t)
+			defer run(t, e)()
+			at := time.Now().Add(3 * time.Hour).UTC().Format(time.RFC3339)
+			must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{"inspection":{"id":"x","verdict":"pass","evidence":[{"kind":"image","type":"image/png"}]},"evidence":`+evidence+`,"station":{},
+			  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q","keys":{"image":"k/i","record":"k/r"},"tags":"verdict=pass","passes_at":"`+at+`"}}`)))
+			time.Sleep(2 * time.Hour)
+			if d := wantStatus(t, e, "x", asl.StatusRunning); !slices.Equal(d.States, []string{"AwaitHours"}) || len(asked.inputs) != 1 {
+				t.Errorf("waits in %v, after %v", d.States, slices.Sorted(maps.Keys(asked.inputs)))
+			}
+			time.Sleep(2 * time.Hour)
+			wantStatus(t, e, "x", asl.StatusSucceeded)
+			want := slices.Sorted(slices.Values(append(strings.Fields(name), "ClosePass", "PublishPass")))
+			if have := slices.Sorted(maps.Keys(asked.inputs)); !slices.Equal(have, want) {
+				t.Errorf("asked for %v, want %v", have, want)
+			}
+			if record := `{"Body":"{\"evidence\":[{\"kind\":\"image\",\"type\":\"image/png\"}],\"id\":\"x\",\"verdict\":\"pass\"}","Bucket":"b","ContentType":"application/json","Key":"k/r","Tagging":"verdict=pass"}`; asked.inputs["ForwardPassRecord"] != record {
+				t.Errorf("the record is forwarded as %s", asked.inputs["ForwardPassRecord"])
+			}
+		})
+	}
 }
 
 // Deeds that end within the grace are recorded; those that do not are

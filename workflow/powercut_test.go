@@ -16,13 +16,13 @@ import (
 )
 
 func inspectionInput(verdict string) json.RawMessage {
-	evidence := `,"evidence":{"image":"evidence:a/b.png","overlay":"evidence:a/o.png"}`
+	evidence := `,"evidence":{"image":"evidence:a/b.png","overlay":"overlay:dev-0123abcd-7"}`
 	if verdict == "pass" {
 		evidence = ""
 	}
 	return json.RawMessage(fmt.Sprintf(`{"inspection":{"id":"dev-0123abcd-7","verdict":%[1]q,"evidence":[{"kind":"overlay","type":"image/webp"},{"kind":"image","type":"image/png"}]},
 	 "station":{"site":"s","line":"l","device":"dev"},"topics":{"result":"t/result","alert":"t/alert"},
-	 "upstream":{"bucket":"b","prefix":"p","queue":"https://q"},
+	 "upstream":{"bucket":"b","prefix":"p","queue":"https://q","keys":{"image":"k/image.png","overlay":"k/overlay.jpg","record":"k/inspection.json"},"tags":"verdict=fail"},
 	 "filters":{"schema":"inspector/1","verdict":%[1]q,"recipe":"main","line":"line1","class":"open"}%[2]s}`, verdict, evidence))
 }
 
@@ -176,7 +176,7 @@ func livesWithCut(t *testing.T, verdict, cut string) (points []string) {
 		}
 		want := 2
 		if verdict != "pass" {
-			want = 8
+			want = 9
 		}
 		if len(w.deeds) != want {
 			t.Errorf("cut %s: did %v, want %d different deeds", cut, w.deeds, want)

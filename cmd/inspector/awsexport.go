@@ -123,7 +123,12 @@ func (e *exporter) service(name, resource string, s *orderedObject) {
 	case strings.HasPrefix(resource, invokeHTTP):
 		e.connection(name, s)
 	case strings.HasSuffix(resource, ":s3:putObject"):
-		e.notes = append(e.notes, name+": a Body evidence:PATH stands for a kept picture here only; there its input must hold the bytes")
+		e.notes = append(e.notes, name+": a Body evidence:PATH or overlay:ID stands for a picture here only; there its input must hold the bytes")
+		for _, field := range []string{"Parameters", "Arguments"} {
+			if given, ok := s.get(field).(*orderedObject); ok && (given.get("Tagging") != nil || given.get("Tagging.$") != nil) {
+				e.actions = append(e.actions, action+"Tagging")
+			}
+		}
 	}
 }
 

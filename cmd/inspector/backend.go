@@ -15,7 +15,6 @@ import (
 
 	"inspector"
 	"inspector/camera"
-	"inspector/classify"
 	"inspector/store"
 	"inspector/web"
 	"inspector/workflow"
@@ -46,7 +45,7 @@ func meaning(err error) error {
 		return fmt.Errorf("%w: %w", web.ErrRefused, err)
 	case errors.As(err, &unfit) && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", web.ErrUnchanged, err)
-	case errors.As(err, &unfit), errors.Is(err, store.ErrNotFound), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
+	case errors.As(err, &unfit), errors.Is(err, store.ErrNotFound), errors.Is(err, errNoPicture), errors.Is(err, workflow.ErrNotFound), errors.As(err, &unknown):
 		return fmt.Errorf("%w: %w", web.ErrNotFound, err)
 	case errors.Is(err, errReused), errors.Is(err, store.ErrDecided), errors.Is(err, store.ErrPassed), errors.Is(err, workflow.ErrConflict), errors.Is(err, workflow.ErrTaskClosed), errors.Is(err, workflow.ErrNotParked),
 		errors.Is(err, workflow.ErrUnhandled):
@@ -92,43 +91,13 @@ func recordOf(r store.Record) web.Record {
 }
 
 func (b *backend) Evidence(ctx context.Context, id, kind string) (io.ReadSeekCloser, inspector.Blob, error) {
-	blobs, err := b.store.EvidenceFor(ctx, id)
-	if err != nil {
-		return nil, inspector.Blob{}, meaning(err)
-	}
-	n := slices.IndexFunc(blobs, func(e inspector.Blob) bool { return e.Kind == "image" })
-	if n < 0 {
-		return nil, inspector.Blob{}, fmt.Errorf("%w: inspection %s keeps no picture", web.ErrNotFound, id)
-	}
-	f, err := b.store.OpenEvidence(blobs[n].Path)
-	if err != nil {
-		return nil, inspector.Blob{}, meaning(err)
-	}
 	if kind == "image" {
-		return f, blobs[n], nil
+		f, blob, err := keptPicture(ctx, b.store, id)
+		return f, blob, meaning(err)
 	}
-	defer f.Close()
-	return b.overlay(ctx, id, f)
-}
-
-// overlay draws the defects on the picture. It is drawn when it is asked for:
-// the line has no time for it, and picture and boxes say all.
-func (b *backend) overlay(ctx context.Context, id string, image io.Reader) (io.ReadSeekCloser, inspector.Blob, error) {
-	r, err := b.store.Inspection(ctx, id)
-	if err != nil {
-		return nil, inspector.Blob{}, meaning(err)
-	}
-	data, err := io.ReadAll(image)
-	if err != nil {
-		return nil, inspector.Blob{}, err
-	}
-	p, err := camera.Decode(data, maxStill)
-	if err != nil {
-		return nil, inspector.Blob{}, err
-	}
-	drawn, err := classify.Overlay(p, r.Defects)
+	drawn, _, err := overlay(ctx, b.store, id)
 	sum := sha256.Sum256(drawn)
-	return memory{bytes.NewReader(drawn)}, inspector.Blob{Kind: "overlay", Type: "image/jpeg", Size: int64(len(drawn)), SHA256: hex.EncodeToString(sum[:])}, err
+	return memory{bytes.NewReader(drawn)}, inspector.Blob{Kind: "overlay", Type: "image/jpeg", Size: int64(len(drawn)), SHA256: hex.EncodeToString(sum[:])}, meaning(err)
 }
 
 // memory is bytes that need no closing.

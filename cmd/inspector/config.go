@@ -83,15 +83,36 @@ type EvidenceConfig struct {
 
 // UpstreamConfig says where evidence and records are forwarded.
 type UpstreamConfig struct {
-	Kind       string `yaml:"kind"`
-	Folder     string `yaml:"folder"`
-	Bucket     string `yaml:"bucket"`
-	Prefix     string `yaml:"prefix"`
-	QueueURL   string `yaml:"queue_url"`
-	QueueLimit int    `yaml:"queue_limit"` // bytes
-	Region     string `yaml:"region"`
-	Endpoint   string `yaml:"endpoint"`
-	PathStyle  bool   `yaml:"path_style"`
+	Kind       string   `yaml:"kind"`
+	Folder     string   `yaml:"folder"`
+	Bucket     string   `yaml:"bucket"`
+	Prefix     string   `yaml:"prefix"`
+	Key        string   `yaml:"key"`
+	Passes     bool     `yaml:"passes"`
+	QueueURL   string   `yaml:"queue_url"`
+	QueueLimit int      `yaml:"queue_limit"` // bytes
+	Region     string   `yaml:"region"`
+	Endpoint   string   `yaml:"endpoint"`
+	PathStyle  bool     `yaml:"path_style"`
+	S3         S3Config `yaml:"s3"`
+}
+
+// S3Config says how objects are sent and kept.
+type S3Config struct {
+	StorageClass string      `yaml:"storage_class"`
+	Encryption   string      `yaml:"encryption"`
+	KMSKey       string      `yaml:"kms_key"`
+	Tags         bool        `yaml:"tags"`
+	Multipart    size        `yaml:"multipart"`
+	Parallel     int         `yaml:"parallel"`
+	Bandwidth    size        `yaml:"bandwidth"`
+	Hours        HoursConfig `yaml:"hours"`
+	InstanceRole bool        `yaml:"instance_role"`
+}
+
+// HoursConfig says when what can wait is sent.
+type HoursConfig struct {
+	Passes string `yaml:"passes"`
 }
 
 // WebConfig says where the page and the API are.
@@ -116,17 +137,18 @@ type SimulatedConfig struct {
 
 func defaults() Config {
 	return Config{
-		Data:      "data",
-		Station:   inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
-		Camera:    CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
-		Trigger:   TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
-		Model:     ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true},
-		Recipe:    "simulated",
-		Workflow:  WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
-		Evidence:  EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
-		Disk:      DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
-		MQTT:      defaultMQTT(),
-		Upstream:  UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1"},
+		Data:     "data",
+		Station:  inspector.Station{Site: "site", Line: "line1", Device: "inspector1"},
+		Camera:   CameraConfig{Source: "simulated", Period: time.Second, MaxAge: 2 * time.Second, OpenTimeout: 10 * time.Second, ReadTimeout: 5 * time.Second},
+		Trigger:  TriggerConfig{Mode: "free-run", Interval: time.Second, Takt: 2 * time.Second},
+		Model:    ModelConfig{Name: "pcb", Variant: "fp32", TrustedKeys: []string{}, ShadowKeep: 200, Runtime: "auto", Threads: 1, Arena: true},
+		Recipe:   "simulated",
+		Workflow: WorkflowConfig{Engine: engineEmbedded, Keep: 90 * 24 * time.Hour, Temporal: TemporalConfig{Namespace: "default", TaskQueue: "inspector"}},
+		Evidence: EvidenceConfig{Quality: 85, Keep: 90 * 24 * time.Hour},
+		Disk:     DiskConfig{Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
+		MQTT:     defaultMQTT(),
+		Upstream: UpstreamConfig{Kind: "folder", Bucket: "inspections", Prefix: "boards", Key: defaultKey, QueueURL: "results", QueueLimit: 256 << 10, Region: "us-east-1",
+			S3: S3Config{Encryption: "none", Tags: true, Multipart: 16 << 20, Parallel: 8}},
 		Events:    EventsConfig{Rules: "rules", Functions: "functions", Channels: "channels", StatesSource: "aws.states"},
 		Web:       WebConfig{Listen: "127.0.0.1:8080"},
 		Log:       LogConfig{Level: "info", Format: "text"},

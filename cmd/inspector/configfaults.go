@@ -15,6 +15,7 @@ import (
 	"inspector/model"
 	"inspector/model/remote"
 	"inspector/notify"
+	"inspector/upstream"
 )
 
 // A fault is one thing wrong with a configuration, and where.
@@ -120,9 +121,21 @@ func (c Config) addUpstreamFaults(f *faults) {
 	f.oneOf("upstream.kind", u.Kind, "folder", "aws")
 	f.want(u.Kind != "aws" || u.Bucket != "", "upstream.bucket", "a bucket is required for kind aws")
 	f.want(u.Prefix != "", "upstream.prefix", "a prefix of object keys is required")
+	addKeyFaults(f, u.Key)
+	_, err := parseHours(u.S3.Hours.Passes)
+	f.want(err == nil, "upstream.s3.hours.passes", "%v", err)
+	u.S3.addFaults(f)
 	f.want(u.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or with kind folder the name of a folder of messages")
 	f.want(u.QueueLimit >= 1<<10 && u.QueueLimit <= 1<<20, "upstream.queue_limit", "%d is not within 1024 to 1048576 (bytes of a message)", u.QueueLimit)
 	f.want(u.Kind != "aws" || isQueueURL(u.QueueURL), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", u.QueueURL)
+}
+
+func (c S3Config) addFaults(f *faults) {
+	f.oneOf("upstream.s3.encryption", c.Encryption, upstream.Encryptions...)
+	f.want(c.KMSKey == "" || c.Encryption == "aws:kms", "upstream.s3.kms_key", "it needs encryption aws:kms")
+	f.want(c.Multipart >= upstream.MinPart && c.Multipart <= 5<<30, "upstream.s3.multipart", "%v is not within 5MiB to 5GiB", c.Multipart)
+	f.want(c.Parallel >= 1 && c.Parallel <= 64, "upstream.s3.parallel", "%d is not within 1 to 64", c.Parallel)
+	f.want(c.Bandwidth == 0 || c.Bandwidth >= upstream.MinBandwidth, "upstream.s3.bandwidth", "%v a second is less than 64KiB; 0 is no cap", c.Bandwidth)
 }
 
 // addFileFaults finds files and folders that are named and not there.

@@ -212,5 +212,11 @@ func checkUpstream(ctx context.Context, c Config) (string, error) {
 	if c.Upstream.Kind == "folder" {
 		return "folder " + c.upstreamFolder() + " can be written", nil
 	}
-	return "bucket " + c.Upstream.Bucket + " and queue " + c.Upstream.QueueURL + " answer", nil
+	probe := c.Upstream.probe()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if _, err := u.Put(ctx, probe); err != nil {
+		return "", err
+	}
+	return "bucket " + c.Upstream.Bucket + " and queue " + c.Upstream.QueueURL + " answer, and the bucket takes " + probe.Key, nil
 }

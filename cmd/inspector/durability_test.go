@@ -289,15 +289,14 @@ func (w *witness) check(t *testing.T, l life, data, outside string, all map[stri
 			t.Errorf("%s: %s was tried %d times and heard %d times", l.Cut, key, n, heard)
 		}
 	}
-	if want := map[inspector.Verdict]int{inspector.Pass: 2, inspector.Fail: 8}[l.Verdict]; len(begun) != want {
+	if want := map[inspector.Verdict]int{inspector.Pass: 4, inspector.Fail: 9}[l.Verdict]; len(begun) != want {
 		t.Errorf("%s: the effects %v; want %d of them", l.Cut, slices.Sorted(maps.Keys(begun)), want)
 	}
-	if l.Verdict == inspector.Fail {
-		at := filepath.Join(outside, "upstream", "boards", "b", b.ID)
-		image, err := os.ReadFile(filepath.Join(at, "image"))
-		if err != nil || string(image) != picture || !isFile(t, at, "inspection.json") {
-			t.Errorf("%s: upstream has %q, %v", l.Cut, image, err)
-		}
+	keys := UpstreamConfig{Prefix: "b"}.keys(b.Inspection)
+	at := filepath.Join(outside, "upstream", "boards")
+	image, err := os.ReadFile(filepath.Join(at, keys["image"]))
+	if err != nil || string(image) != picture || !isFile(t, at, keys["record"]) || l.Verdict == inspector.Fail && !isFile(t, at, keys["overlay"]) {
+		t.Errorf("%s: upstream has %d bytes of a picture, %v, or not all of %v", l.Cut, len(image), err, keys)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestExportedDefinitionRunsHere(t *testing.T) {
 	c := defaults()
 	c.Upstream.Bucket, c.Upstream.Prefix, c.Upstream.QueueURL = "boards", "b", "results"
 	i := inspector.Inspection{ID: disk.NextID().String(), Seq: 1, At: time.Now().UTC(), Recipe: "main", Model: "m/1@00", Verdict: inspector.Fail, Reason: "test", Width: 640, Height: 640}
-	i, err = disk.Accept(t.Context(), i, []store.Evidence{{Kind: "image", Type: "image/jpeg", Data: []byte(picture)}}, func(i inspector.Inspection) ([]workflow.Transition, error) {
+	i, err = disk.Accept(t.Context(), i, []store.Evidence{{Kind: "image", Type: "image/png", Data: []byte(picture)}}, func(i inspector.Inspection) ([]workflow.Transition, error) {
 		return begin(e, machine, c, notify.Topics{Result: "b/result", Alert: "b/alert"}, i)
 	})
 	if err != nil {
@@ -127,7 +127,7 @@ func TestExportedDefinitionRunsHere(t *testing.T) {
 	}
 	stop()
 	<-ended
-	if slices.Sort(told); !slices.Equal(told, []string{publishAlert, publishResult}) || !isFile(t, up, "boards", "b", i.ID, "image") {
-		t.Errorf("told %v; the picture is kept: %v", told, isFile(t, up, "boards", "b", i.ID, "image"))
+	if slices.Sort(told); !slices.Equal(told, []string{publishAlert, publishResult}) || !isFile(t, up, "boards", c.Upstream.keys(i)["image"]) {
+		t.Errorf("told %v; the picture is kept: %v", told, isFile(t, up, "boards", c.Upstream.keys(i)["image"]))
 	}
 }

@@ -171,7 +171,7 @@ func (a *works) assemble(ctx context.Context) error {
 		return err
 	}
 	for _, r := range a.registrars() {
-		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url}).register(r)
+		(&tasks{store: a.disk, mqtt: a.client, upstream: a.up, page: a.url, uploads: c.Upstream.S3.Parallel}).register(r)
 		a.outside.register(r)
 	}
 	a.outside.separate(a.functions.of(a.engine))

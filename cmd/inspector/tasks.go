@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strings"
+	"sync"
 	"time"
 
 	"inspector"
@@ -45,6 +45,9 @@ type tasks struct {
 	mqtt     *notify.Client
 	upstream keeper
 	page     string // address of the page, for people who read a message
+	uploads  int    // objects that are sent at once; 0: 4
+
+	drawing sync.Mutex // held by who draws an overlay
 }
 
 // register gives each resource its lane, so that none waits for another.
@@ -54,7 +57,7 @@ func (t *tasks) register(e registrar) {
 	e.Handle(quarantine, 4, t.quarantine)
 	e.Handle(review, 4, t.review)
 	e.Handle(closeBoard, 4, t.close)
-	e.Handle(putObject, 4, t.put)
+	e.Handle(putObject, cmp.Or(t.uploads, 4), t.put)
 	e.Handle(putResults, 4, t.put)
 	for _, integration := range []string{"arn:aws:states:::s3:", "arn:aws:states:::aws-sdk:s3:"} { // a Map's ItemReader, and a task
 		e.Handle(integration+"getObject", 4, t.get)
@@ -123,41 +126,6 @@ func (t *tasks) quarantine(ctx context.Context, task workflow.Task) (json.RawMes
 		return nil, err
 	}
 	return output(map[string]bool{"quarantined": true}, t.store.Quarantine(ctx, in.Inspection.ID))
-}
-
-// put keeps an object upstream. A Body "evidence:PATH" stands for the bytes of
-// that evidence; a text is itself; any other JSON is its own text.
-func (t *tasks) put(ctx context.Context, task workflow.Task) (json.RawMessage, error) {
-	in, err := input[struct {
-		Bucket, Key, ContentType string
-		Body                     json.RawMessage
-		Metadata                 map[string]string
-	}](task)
-	if err != nil {
-		return nil, err
-	}
-	o := upstream.Object{Bucket: in.Bucket, Key: in.Key, ContentType: in.ContentType, Metadata: in.Metadata}
-	var text string
-	if json.Unmarshal(in.Body, &text) != nil {
-		text = string(in.Body)
-	}
-	if path, ok := strings.CutPrefix(text, "evidence:"); ok {
-		f, err := t.store.OpenEvidence(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &malformedError{task.Resource, fmt.Errorf("the evidence is gone: %w", err)}
-		} else if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		o.Body, o.Size = f, info.Size()
-	} else {
-		o.Body, o.Size = strings.NewReader(text), int64(len(text))
-	}
-	return output(t.upstream.Put(ctx, o))
 }
 
 // send puts a message into the queue that the input names. Its key is the

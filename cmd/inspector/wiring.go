@@ -77,7 +77,7 @@ func openUpstream(c Config) (keeper, func(), error) {
 		f, err := upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
 		return f, func() {}, err
 	}
-	s3, err := upstream.NewS3(upstream.S3Config{Bucket: u.Bucket, Region: u.Region, Endpoint: u.Endpoint, PathStyle: u.PathStyle})
+	s3, err := upstream.NewS3(u.s3())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,6 +86,30 @@ func openUpstream(c Config) (keeper, func(), error) {
 		return nil, nil, err
 	}
 	return amazon{s3, named}, func() { named.close(); s3.Close() }, nil
+}
+
+// s3 is what the S3 needs.
+func (u UpstreamConfig) s3() upstream.S3Config {
+	how := u.S3.Encryption
+	if how == "none" {
+		how = "" // as the bucket has it
+	}
+	return upstream.S3Config{
+		Bucket: u.Bucket, Region: u.Region, Endpoint: u.Endpoint, PathStyle: u.PathStyle, InstanceRole: u.S3.InstanceRole,
+		Multipart: int64(u.S3.Multipart), Bandwidth: int64(u.S3.Bandwidth), Parallel: u.S3.Parallel,
+		StorageClass: u.S3.StorageClass, Encryption: how, KMSKey: u.S3.KMSKey,
+	}
+}
+
+// of is what the execution of a board knows of upstream, for ever: where its
+// objects go, with which tags, and, if it is to go there though it passed, when.
+func (u UpstreamConfig) of(i inspector.Inspection) map[string]any {
+	out := map[string]any{"bucket": u.Bucket, "prefix": u.Prefix, "queue": u.QueueURL, "keys": u.keys(i), "tags": u.tags(i)}
+	if u.Passes {
+		h, _ := parseHours(u.S3.Hours.Passes) // it was checked; wrong ones are the whole day
+		out["passes_at"] = h.next(i.At, time.Local).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	return out
 }
 
 func cameraConfig(c Config, s *simulation) camera.Config {
@@ -127,14 +151,17 @@ func (a *works) begin(i inspector.Inspection) ([]workflow.Transition, error) {
 func begin(e preparer, machine string, c Config, topics notify.Topics, i inspector.Inspection) ([]workflow.Transition, error) {
 	evidence := map[string]string{}
 	for _, b := range i.Evidence {
-		evidence[b.Kind] = "evidence:" + b.Path
+		evidence[b.Kind] = bodyEvidence + b.Path
+		if b.Kind == "image" {
+			evidence["overlay"] = bodyOverlay + i.ID
+		}
 	}
 	input, err := json.Marshal(map[string]any{
 		"inspection": i,
 		"evidence":   evidence,
 		"station":    i.Station,
 		"topics":     map[string]string{"result": topics.Result, "alert": topics.Alert},
-		"upstream":   map[string]string{"bucket": c.Upstream.Bucket, "prefix": c.Upstream.Prefix, "queue": c.Upstream.QueueURL},
+		"upstream":   c.Upstream.of(i),
 		"filters":    filters(i),
 	})
 	if err != nil {
