@@ -102,7 +102,7 @@ func BenchmarkDue100k(b *testing.B) {
 				b.Fatal(err)
 			}
 			for b.Loop() {
-				if _, _, err := s.Due(b.Context(), "lane1", when.Add(time.Minute), 16); err != nil {
+				if _, _, err := s.Due(b.Context(), "lane1", when.Add(time.Minute), 16, false); err != nil {
 					b.Fatal(err)
 				}
 			}

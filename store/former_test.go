@@ -92,7 +92,7 @@ func TestFormerStoreGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, lane := range []string{"r", workflow.LaneTimer} {
-		if due, _, err := s.Due(t.Context(), lane, time.Now(), 9); err != nil || len(due) != 0 {
+		if due, _, err := s.Due(t.Context(), lane, time.Now(), 9, false); err != nil || len(due) != 0 {
 			t.Errorf("held, but due is %v (%v)", due, err)
 		}
 	}

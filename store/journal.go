@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"inspector/workflow"
@@ -94,13 +95,10 @@ func execution(rows *sql.Rows, more ...any) (x workflow.Execution, err error) {
 	return x, err
 }
 
-// The two searches of Due: what may start when asked for, in its order, and
-// what had to wait for its time. Only where there are holds does a search walk
-// over what is held.
+// The searches of Due have two parts: what may start when asked for, in its
+// order, and what had to wait for its time. Only where there are holds does a
+// search walk over what is held.
 const (
-	selectDue  = dueNow + dueLater + dueEnd
-	selectFree = dueNow + unheld + dueLater + unheld + dueEnd
-
 	dueNow = `SELECT id, command, lane, state, due, since, parked FROM (
 			SELECT * FROM (SELECT execution, command FROM work INDEXED BY work_now   WHERE parked = '' AND lane = ?1 AND due <= since AND due <= ?2`
 	dueLater = ` ORDER BY row LIMIT ?3)
@@ -125,17 +123,31 @@ func (s *Store) Now(wall time.Time) time.Time {
 	return wall
 }
 
+// A search says which of the searches of Due it is.
+type search struct {
+	holds  bool // there are some
+	newest bool // what was asked for last comes first
+}
+
+func (s search) query() string {
+	without := ""
+	if s.holds {
+		without = unheld
+	}
+	text := dueNow + without + dueLater + without + dueEnd
+	if s.newest {
+		text = strings.ReplaceAll(text, "ORDER BY row", "ORDER BY row DESC")
+	}
+	return text
+}
+
 // Due implements workflow.Journal.
-func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int) ([]workflow.Work, time.Time, error) {
+func (s *Store) Due(ctx context.Context, lane string, now time.Time, limit int, newest bool) ([]workflow.Work, time.Time, error) {
 	if err := s.settleWork(ctx, lane); err != nil {
 		return nil, time.Time{}, wrap(err, "work of lane %s", lane)
 	}
 	now = s.Now(now)
-	search := s.due
-	if s.holds.Load() > 0 {
-		search = s.free
-	}
-	rows, err := search.QueryContext(ctx, lane, nanos(now), limit)
+	rows, err := s.due[search{s.holds.Load() > 0, newest}].QueryContext(ctx, lane, nanos(now), limit)
 	due, err := collect(rows, err, openWork)
 	if err != nil || len(due) == limit {
 		return due, time.Time{}, wrap(err, "work of lane %s", lane)

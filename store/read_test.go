@@ -85,7 +85,7 @@ func TestDueInOrderOfJournalling(t *testing.T) {
 		{7, 9, []string{"x0", "x1", "x3", "x4", "x7"}, -1},
 		{7, 2, []string{"x0", "x1"}, -2},
 	} {
-		due, next, err := s.Due(t.Context(), "a", at(c.now), c.limit)
+		due, next, err := s.Due(t.Context(), "a", at(c.now), c.limit, false)
 		got := []string{}
 		for _, w := range due {
 			got = append(got, w.Execution)
@@ -101,7 +101,7 @@ func TestDueInOrderOfJournalling(t *testing.T) {
 			t.Errorf("at %d: %v, next %v, %v; want %v, %v", c.now, got, next, err, c.want, want)
 		}
 	}
-	due, _, err := s.Due(t.Context(), "a", at(2), 3)
+	due, _, err := s.Due(t.Context(), "a", at(2), 3, false)
 	if want := (workflow.Work{Execution: "x3", Command: 1, Lane: "a", State: "S", Due: at(2), Since: at(1)}); err != nil || due[1] != want {
 		t.Errorf("got %+v, %v; want %+v", due, err, want)
 	}
@@ -138,7 +138,7 @@ func TestParkedWorkIsSeen(t *testing.T) {
 	if err := s.Park(t.Context(), "x", 1, ""); err != nil {
 		t.Fatal(err)
 	}
-	if due, _, err := s.Due(t.Context(), "inspector:record", when, 9); err != nil || len(due) != 2 {
+	if due, _, err := s.Due(t.Context(), "inspector:record", when, 9, false); err != nil || len(due) != 2 {
 		t.Errorf("freed, but due is %v, %v", due, err)
 	}
 }
@@ -247,7 +247,7 @@ func TestDueWhenTheClockWasLost(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	due, _, err := open(t, dir).Due(t.Context(), "a", time.Unix(0, 0), 9)
+	due, _, err := open(t, dir).Due(t.Context(), "a", time.Unix(0, 0), 9, false)
 	if err != nil || len(due) != 1 {
 		t.Errorf("due in 1970: %v, %v; want the work that waited", due, err)
 	}

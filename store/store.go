@@ -33,9 +33,8 @@ type Store struct {
 	lock    *os.File
 	blobs   *blobs
 	readers *sql.DB
-	writer  *writer   // only by whoever holds lead
-	due     *sql.Stmt // the engine asks often: prepared once
-	free    *sql.Stmt // likewise, while there are holds
+	writer  *writer              // only by whoever holds lead
+	due     map[search]*sql.Stmt // the engine asks often: prepared once
 	nextDue *sql.Stmt
 
 	reserving sync.Mutex // held while the reserve changes
@@ -132,11 +131,11 @@ func (s *Store) connect(ctx context.Context, path string) (err error) {
 	}
 	s.readers.SetMaxOpenConns(8)
 	s.readers.SetMaxIdleConns(8)
-	if s.due, err = s.readers.PrepareContext(ctx, selectDue); err != nil {
-		return err
-	}
-	if s.free, err = s.readers.PrepareContext(ctx, selectFree); err != nil {
-		return err
+	s.due = map[search]*sql.Stmt{}
+	for _, kind := range []search{{}, {newest: true}, {holds: true}, {holds: true, newest: true}} {
+		if s.due[kind], err = s.readers.PrepareContext(ctx, kind.query()); err != nil {
+			return err
+		}
 	}
 	if s.nextDue, err = s.readers.PrepareContext(ctx, selectNext); err != nil {
 		return err

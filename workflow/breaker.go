@@ -23,12 +23,20 @@ func (l *lane) note(o outcome, probe bool, err error) {
 		}
 		l.trouble.Err = err
 	}
+	var later []Work
+	if !after {
+		later, l.later = l.later, nil
+	}
 	l.mu.Unlock()
+	if after {
+		l.press(false)
+	}
 	switch {
 	case !before && after:
 		l.engine.log.Warn("a lane is in trouble: one attempt at a time until one succeeds", "lane", l.name, "err", err)
 	case before && !after:
 		l.engine.log.Info("a lane works again", "lane", l.name)
+		l.engine.lanes[LaneTimer].hurry(later)
 	}
 }
 

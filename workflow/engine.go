@@ -161,7 +161,7 @@ func (e *Engine) abandon(ctx context.Context) {
 func (e *Engine) parkAll(ctx context.Context, lane string) error {
 	const some = 256
 	for {
-		due, _, err := e.journal.Due(ctx, lane, e.now().AddDate(1, 0, 0), some)
+		due, _, err := e.journal.Due(ctx, lane, e.now().AddDate(1, 0, 0), some, false)
 		if err != nil || len(due) == 0 {
 			return err
 		}

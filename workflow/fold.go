@@ -216,6 +216,7 @@ func (e *Engine) tellFolded(ctx context.Context, f *folded, what func(*asl.Execu
 		return fmt.Errorf("journal event %d of execution %q: %w", t.N, f.id, err)
 	}
 	if d != nil {
+		l.retryLater(all[0], d.State)
 		l.finish(d)
 	}
 	f.n, f.w = t.N, t.Execution

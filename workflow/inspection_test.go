@@ -80,6 +80,12 @@ func (a *asking) token() string {
 	return a.given
 }
 
+func (a *asking) names() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Sorted(maps.Keys(a.inputs))
+}
+
 func askShipped(t *testing.T) (*asking, *workflow.Engine, string) {
 	t.Helper()
 	m, err := asl.Parse(workflow.Inspection)
@@ -138,13 +144,15 @@ func TestInspectionForwardsPasses(t *testing.T) {
 			must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{"inspection":{"id":"x","verdict":"pass","evidence":[{"kind":"image","type":"image/png"}]},"evidence":`+evidence+`,"station":{},
 			  "topics":{"result":"r","alert":"a"},"upstream":{"bucket":"b","prefix":"p","queue":"q","keys":{"image":"k/i","record":"k/r"},"tags":"verdict=pass","passes_at":"`+at+`"}}`)))
 			time.Sleep(2 * time.Hour)
-			if d := wantStatus(t, e, "x", asl.StatusRunning); !slices.Equal(d.States, []string{"AwaitHours"}) || len(asked.inputs) != 1 {
-				t.Errorf("waits in %v, after %v", d.States, slices.Sorted(maps.Keys(asked.inputs)))
+			synctest.Wait()
+			if d := wantStatus(t, e, "x", asl.StatusRunning); !slices.Equal(d.States, []string{"AwaitHours"}) || len(asked.names()) != 1 {
+				t.Errorf("waits in %v, after %v", d.States, asked.names())
 			}
 			time.Sleep(2 * time.Hour)
+			synctest.Wait()
 			wantStatus(t, e, "x", asl.StatusSucceeded)
 			want := slices.Sorted(slices.Values(append(strings.Fields(name), "ClosePass", "PublishPass")))
-			if have := slices.Sorted(maps.Keys(asked.inputs)); !slices.Equal(have, want) {
+			if have := asked.names(); !slices.Equal(have, want) {
 				t.Errorf("asked for %v, want %v", have, want)
 			}
 			if record := `{"Body":"{\"evidence\":[{\"kind\":\"image\",\"type\":\"image/png\"}],\"id\":\"x\",\"verdict\":\"pass\"}","Bucket":"b","ContentType":"application/json","Key":"k/r","Tagging":"verdict=pass"}`; asked.inputs["ForwardPassRecord"] != record {

@@ -124,11 +124,12 @@ type Journal interface {
 	// Load gives an execution and its events in order, or ErrNotFound.
 	Load(ctx context.Context, id string) (Execution, []asl.Event, error)
 	// Due gives at most limit pieces of work of the lane whose time has come
-	// at now, in the order of their journalling (never of the clock), and,
-	// if there are fewer, the next time at which one more is due (zero: none).
+	// at now, in the order of their journalling (never of the clock), or in the
+	// opposite one if the newest are to come first, and, if there are fewer than
+	// limit, the next time at which one more is due (zero: none).
 	// Parked work is left out; other work of the same execution is not.
 	// Work that is held is left out, too; the next time may be that of held work.
-	Due(ctx context.Context, lane string, now time.Time, limit int) ([]Work, time.Time, error)
+	Due(ctx context.Context, lane string, now time.Time, limit int, newest bool) ([]Work, time.Time, error)
 	// Lanes gives the lanes that have open work which is not parked.
 	Lanes(ctx context.Context) ([]string, error)
 	// Work gives the open work of one execution, LaneToken and parked work

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,14 @@ type lane struct {
 	chore       func(context.Context, Work) error // work that no event ends; nil: it has a command
 	wake        chan struct{}
 	delivered   atomic.Uint64 // attempts that worked, since the start
+	presses     atomic.Bool   // it has more than it can do
+	Precedence
 
 	mu      sync.Mutex
+	budget  budget
+	begun   map[place]bool // since the journal was begun to be read: not of what was read
+	extra   int            // begun beside a backlog, in places of their own
+	later   []Work         // retries that wait for their time while there is trouble
 	doing   map[place]context.CancelCauseFunc
 	probes  int
 	breaker breaker
@@ -49,6 +56,7 @@ type deed struct {
 	Work
 	probe    bool
 	command  *asl.Command // nil: the execution must be asked
+	extra    bool         // in a place of its own
 	finished bool         // its place in the lane is free
 	next     step         // what its worker does after it
 }
@@ -93,6 +101,9 @@ func (l *lane) run(ctx, grace context.Context) {
 		l.doing[d.place()] = cancel
 		if d.probe {
 			l.probes++
+		}
+		if d.extra {
+			l.extra++
 		}
 		workers.Add(1)
 		return func() step {
@@ -140,7 +151,7 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 	// Work that was in flight before the journal was read is not started,
 	// even if it has ended since: what was read of it may be old.
 	today := l.engine.now()
-	due, next, err := l.engine.journal.Due(ctx, l.name, today, free+len(busy))
+	due, next, err := l.engine.journal.Due(ctx, l.name, today, free+len(busy), l.Newest)
 	if err != nil {
 		return l.unread(ctx, err)
 	}
@@ -157,6 +168,7 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 		}
 	}
 	l.begin(fresh)
+	l.press(behind && !probe)
 	switch {
 	case l.left(behind):
 		return longestSleep // the end of one of them wakes the lane
@@ -174,8 +186,12 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free int, wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.more = true // until the journal has been read
-	busy, free = maps.Clone(l.doing), l.concurrency-len(l.doing)
+	l.more, l.begun = true, nil // until the journal has been read
+	places := l.concurrency
+	if l.Rank > 0 && l.engine.pressed(l.Rank) {
+		places = share(places)
+	}
+	busy, free = maps.Clone(l.doing), places-(len(l.doing)-l.extra)
 	if l.batch != nil {
 		if wait = l.batch.wait(now); wait > 0 {
 			return busy, 0, wait
@@ -185,7 +201,9 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	case free <= 0:
 		return busy, 0, longestSleep
 	case !l.breaker.tripped():
-		return busy, free, 0
+		l.budget = l.budget.refilled(l.Rate, now)
+		free, wait = l.budget.allows(l.Rate, free)
+		return busy, free, wait
 	case l.probes > 0:
 		return busy, 0, longestSleep
 	}
@@ -233,6 +251,8 @@ func (l *lane) read() {
 func (l *lane) begin(deeds []deed) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	deeds = slices.DeleteFunc(deeds, func(d deed) bool { return l.begun[d.place()] })
+	l.budget.left -= float64(len(deeds))
 	if l.batch != nil {
 		if len(deeds) > 0 {
 			l.goOn(l.gather(deeds))
@@ -252,15 +272,21 @@ func (l *lane) goOn(s step) {
 
 // offer takes work that is durable just now, and which nobody can have done
 // yet: the caller holds its execution. It is begun at once if the journal has
-// nothing that comes before it; else the lane finds it there. A lane of one
-// keeps the order of the journal, which is not that of the offers. The worker of
-// by, if any, has done its deed and takes it.
+// nothing that comes before it, or if one of the places is free that a lane of
+// a rank has for it beside a backlog; else the lane finds it there. A lane of one keeps the
+// order of the journal, which is not that of the offers. The worker of by, if
+// any, has done its deed and takes it.
 func (l *lane) offer(w Work, c asl.Command, by *deed) {
 	l.mu.Lock()
 	_, busy := l.doing[place{w.Execution, w.Command}]
 	simple := l.handler != nil && l.batch == nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
-	if simple && !l.more && !l.breaker.tripped() && len(l.doing) < l.concurrency && !l.engine.held.Load() {
-		s := l.start(deed{Work: w, command: &c})
+	simple = simple && l.start != nil && !l.breaker.tripped() && !l.engine.held.Load()
+	beside := l.more || len(l.doing) >= l.concurrency
+	if simple && (!beside || l.Rank > 0 && l.extra < share(l.concurrency)) {
+		if beside {
+			l.ahead(w)
+		}
+		s := l.start(deed{Work: w, command: &c, extra: beside})
 		l.mu.Unlock()
 		if by != nil && by.next == nil {
 			by.next = s
@@ -292,6 +318,9 @@ func (l *lane) finish(d *deed) {
 	delete(l.doing, d.place())
 	if d.probe {
 		l.probes--
+	}
+	if d.extra {
+		l.extra--
 	}
 	look := d.probe || l.more
 	l.mu.Unlock()

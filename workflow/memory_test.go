@@ -121,11 +121,15 @@ func (m *memory) Load(_ context.Context, id string) (workflow.Execution, []asl.E
 	return x, slices.Clone(m.events[id]), nil
 }
 
-func (m *memory) Due(_ context.Context, lane string, now time.Time, limit int) (out []workflow.Work, next time.Time, _ error) {
+func (m *memory) Due(_ context.Context, lane string, now time.Time, limit int, newest bool) (out []workflow.Work, next time.Time, _ error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dues++
-	for _, w := range m.work {
+	all := slices.Clone(m.work)
+	if newest {
+		slices.Reverse(all)
+	}
+	for _, w := range all {
 		switch {
 		case w.Lane != lane || w.Parked != "" || m.held(w.Execution):
 		case !w.Due.After(now):

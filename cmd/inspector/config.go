@@ -94,6 +94,7 @@ type UpstreamConfig struct {
 	Region     string   `yaml:"region"`
 	Endpoint   string   `yaml:"endpoint"`
 	PathStyle  bool     `yaml:"path_style"`
+	Rate       float64  `yaml:"rate"` // a second
 	S3         S3Config `yaml:"s3"`
 }
 

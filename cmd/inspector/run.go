@@ -175,6 +175,7 @@ func (a *works) assemble(ctx context.Context) error {
 		a.outside.register(r)
 	}
 	a.outside.separate(a.functions.of(a.engine))
+	arrange(a.engine, c.Upstream.Rate)
 	if err := a.tell(back); err != nil {
 		return err
 	}

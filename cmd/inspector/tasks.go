@@ -66,6 +66,15 @@ func (t *tasks) register(e registrar) {
 	e.Handle(sendMessage, 64, t.send) // those that are under way together go in batches
 }
 
+// arrange says which lanes go first: alerts, the newest of them before all,
+// then results, then evidence, whose backlog goes at the rate.
+func arrange(e *workflow.Engine, rate float64) {
+	e.Arrange(publishAlert, workflow.Precedence{Rank: 1, Newest: true})
+	e.Arrange(publishResult, workflow.Precedence{Rank: 2})
+	e.Arrange(sendMessage, workflow.Precedence{Rank: 2, Rate: rate})
+	e.Arrange(putObject, workflow.Precedence{Rank: 3, Rate: rate})
+}
+
 // A malformedError is an input that no retry makes right.
 type malformedError struct {
 	resource string

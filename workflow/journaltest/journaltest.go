@@ -180,7 +180,7 @@ func endBeforeBegin(t *testing.T, j workflow.Journal) {
 
 func wantDue(t *testing.T, j workflow.Journal, lane string, now time.Time, limit int, want []string) time.Time {
 	t.Helper()
-	work, more, err := j.Due(t.Context(), lane, now, limit)
+	work, more, err := j.Due(t.Context(), lane, now, limit, false)
 	must(t, err)
 	var have []string
 	for _, w := range work {
@@ -333,7 +333,7 @@ func concurrent(t *testing.T, j workflow.Journal) {
 	if won.Load() != executions {
 		t.Errorf("%d appends succeeded, want %d", won.Load(), executions)
 	}
-	work, _, err := j.Due(t.Context(), "l", at(1), 1000)
+	work, _, err := j.Due(t.Context(), "l", at(1), 1000, false)
 	must(t, err)
 	if len(work) != executions {
 		t.Errorf("%d pieces of work, want %d", len(work), executions)
