@@ -181,7 +181,7 @@ func TestDiskRunsFullAndBack(t *testing.T) {
 		a.until("the disk's level is "+want, func() bool { return a.status().Disk.Level == want })
 		a.until("an event tells of level "+want, func() bool { return strings.HasSuffix(tales(told), want) })
 	}
-	if code, i := a.trigger("before"); code != http.StatusOK || i.ID == "" {
+	if code, i := a.trigger("before"); code != http.StatusOK || i.ID == "" || i.Reject != (i.Verdict != inspector.Pass) {
 		t.Fatalf("%d %+v", code, i)
 	}
 	if !a.passed(0) {
@@ -205,7 +205,7 @@ func TestDiskRunsFullAndBack(t *testing.T) {
 	disk.leave(int64(marks.StopTriggers) - 1<<20)
 	level("stop-triggers")
 	code, i := a.trigger("meanwhile")
-	if code != http.StatusServiceUnavailable || i.Verdict != inspector.Unsure || !i.Reject || i.ID != "" || !strings.Contains(i.Detail, "not in the ledger") {
+	if code != http.StatusServiceUnavailable || i.Verdict != inspector.Unsure || !i.Reject || i.ID != "" || !strings.Contains(i.Detail, "no board is accepted into the ledger") {
 		t.Errorf("%d %+v", code, i)
 	}
 	if code, i := a.trigger("before"); code != http.StatusOK || i.ID == "" {
