@@ -116,3 +116,23 @@ func TestRedriveOneOfTwo(t *testing.T) {
 		}
 	})
 }
+
+// The input of work that somebody is at is not replaced under their hands.
+func TestAmendOfWhatIsNotParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(newMemory(), handlers{"r": func(ctx context.Context, _ workflow.Task) (json.RawMessage, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		hash, err := e.Deploy(t.Context(), []byte(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"r","End":true}}}`))
+		must(t, err)
+		stop := run(t, e)
+		defer stop()
+		must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{}`)))
+		time.Sleep(time.Second)
+		work := describe(t, e, "x").Work
+		if err := e.Amend(t.Context(), "x", work[0].Command, json.RawMessage(`{}`), "Ann"); !errors.Is(err, workflow.ErrNotParked) {
+			t.Errorf("%v; want %v", err, workflow.ErrNotParked)
+		}
+	})
+}
