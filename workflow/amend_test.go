@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,8 +89,11 @@ func TestAmendAParkedTask(t *testing.T) {
 // Of an execution with two parked tasks one is redriven alone.
 func TestRedriveOneOfTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		times := map[string]int{}
 		refuse := func(_ context.Context, task workflow.Task) (json.RawMessage, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			times[task.State]++
 			return nil, namedError{name: "No", permanent: true}
 		}
