@@ -112,6 +112,8 @@ func TestRedriveOneOfTwo(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if times["A"] != 1 || times["B"] != 2 {
 			t.Errorf("tried %v", times)
 		}
