@@ -222,9 +222,14 @@ func (s *Store) OpenEvidence(path string) (*os.File, error) {
 // Free tells how many bytes this process may still write, and how many the
 // disk of the data directory has.
 func (s *Store) Free() (free, total int64, err error) {
+	return FreeAt(s.blobs.root.Name())
+}
+
+// FreeAt is Free of the disk that holds dir.
+func FreeAt(dir string) (free, total int64, err error) {
 	var st syscall.Statfs_t
-	if err := syscall.Statfs(s.blobs.root.Name(), &st); err != nil {
-		return 0, 0, fmt.Errorf("free space of %s: %w", s.blobs.root.Name(), err)
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, 0, fmt.Errorf("free space of %s: %w", dir, err)
 	}
 	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize, nil
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 
 	"inspector"
@@ -61,5 +63,23 @@ func TestParked(t *testing.T) {
 	}
 	if _, _, err := s.Parked(t.Context(), ParkedFilter{After: "x"}); !permanent(err) {
 		t.Errorf("a page token of something else: %v", err)
+	}
+}
+
+// The list goes along its index: nothing is sorted, whatever is parked.
+func TestParkedIsNotSorted(t *testing.T) {
+	s := open(t, t.TempDir())
+	for _, f := range []ParkedFilter{{}, {Lanes: []string{"a", "b"}}, {Reason: "x", After: "1.2"}} {
+		text, args, err := f.query(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := query(t.Context(), s.readers, func(rows *sql.Rows) (detail string, err error) {
+			var id, parent, unused int
+			return detail, rows.Scan(&id, &parent, &unused, &detail)
+		}, `EXPLAIN QUERY PLAN `+text, args...)
+		if words := strings.Join(plan, "; "); err != nil || strings.Contains(words, "TEMP B-TREE") || !strings.Contains(words, "work_parked") {
+			t.Errorf("%+v: %s, %v", f, words, err)
+		}
 	}
 }

@@ -54,8 +54,9 @@ func newBackend() *backend {
 		Version: "v0.1.0", Started: time.Now().Add(-time.Hour),
 		Station: inspector.Station{Site: "Graz", Line: "SMT 2", Device: "aoi_1"},
 		Source:  "simulated line, 2 boards/s", Recipe: "bare-board", Model: "pcb-defects/1.0.0@3f5a", Runtime: "onnxruntime",
-		Frames: Frames{Captured: 7201, Dropped: 3, Age: &age},
-		Disk:   Disk{Free: 81 << 30, Total: 120 << 30},
+		Frames:  Frames{Captured: 7201, Dropped: 3, Age: &age},
+		Disk:    Disk{Free: 81 << 30, Total: 120 << 30, Level: "ok", Warn: 2 << 30, StopPasses: 1 << 30, StopTriggers: 256 << 20, Reserve: 64 << 20},
+		Targets: delayed(),
 		Lanes: []Lane{{"inspector:alert", 0, 0, 0}, {"inspector:quarantine", 0, 0, 0}, {"s3:putObject", 12, 34, 1},
 			{"sqs:sendMessage", 3, 34, 0}, {"a person's decision", 4, 5400, 0}},
 		Parts: []Part{

@@ -110,7 +110,10 @@ func (s *Server) judged(c *gin.Context, i inspector.Inspection, err error) {
 		return
 	}
 	c.Header("Content-Location", "/api/v1/inspections/"+i.ID)
-	s.answer(c, complete(Record{Inspection: i}), nil)
+	s.answer(c, struct {
+		Record
+		Reject bool `json:"reject"` // the line must take the board out: all but pass
+	}{complete(Record{Inspection: i}), i.Verdict != inspector.Pass}, nil)
 }
 
 // unjudged answers a trigger that got no verdict: whatever the reason, the

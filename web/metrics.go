@@ -102,6 +102,31 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(gauge, "disk_free_bytes", "Free space on the disk of the store.", float64(s.Disk.Free))
 	send(gauge, "disk_size_bytes", "Size of the disk of the store.", float64(s.Disk.Total))
+	s.collectDisk(send)
+	send(gauge, "event_streams", "Pages that are open.", float64(s.readers))
+	send(gauge, "ready", "1 if model, camera and disk allow verdicts.", one(s.Ready))
+	send(gauge, "start_time_seconds", "When the appliance started, in seconds since 1970.", float64(s.Started.UnixMilli())/1000)
+	send(gauge, "build_info", "1; the labels say what runs.", 1, "version", s.Version, "go_version", runtime.Version())
+	for _, l := range s.Lanes {
+		send(gauge, "queue_depth", "Work that waits in the lane.", float64(l.Depth), "lane", l.Name)
+		send(gauge, "queue_oldest_age_seconds", "Age of the work that waits longest in the lane.", l.Oldest, "lane", l.Name)
+		send(gauge, "queue_parked", "Executions of the lane that wait for a person.", float64(l.Parked), "lane", l.Name)
+	}
+	s.collectTargets(send)
+	for _, p := range s.Parts {
+		send(gauge, "part_up", "1 if the part works.", one(p.State == OK || p.State == Degraded), "part", p.Name)
+		send(gauge, "part_degraded", "1 if the part works, but somebody should look.", one(p.State == Degraded), "part", p.Name)
+		if p.Name == "broker" {
+			send(gauge, "mqtt_connected", "1 if the broker is connected.", one(p.State == OK || p.State == Degraded))
+		}
+	}
+}
+
+// A sender sends one number with its labels: name, value, name, value.
+type sender func(kind prometheus.ValueType, name, help string, v float64, labels ...string)
+
+func (s snapshot) collectDisk(send sender) {
+	const gauge = prometheus.GaugeValue
 	for level, name := range []string{"ok", "warn", "stop-passes", "stop-triggers"} {
 		if name == s.Disk.Level {
 			send(gauge, "disk_level", "What is given up for want of room: 0 nothing, 1 warning, 2 pictures of passes, 3 all boards.", float64(level))
@@ -112,15 +137,10 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 	}
 	send(gauge, "disk_reserve_bytes", "Held back for a full disk.", float64(s.Disk.Reserve))
 	send(prometheus.CounterValue, "triggers_refused_total", "Triggers that were refused for want of room: they are not in the ledger.", float64(s.Disk.Refused))
-	send(gauge, "event_streams", "Pages that are open.", float64(s.readers))
-	send(gauge, "ready", "1 if model, camera and disk allow verdicts.", one(s.Ready))
-	send(gauge, "start_time_seconds", "When the appliance started, in seconds since 1970.", float64(s.Started.UnixMilli())/1000)
-	send(gauge, "build_info", "1; the labels say what runs.", 1, "version", s.Version, "go_version", runtime.Version())
-	for _, l := range s.Lanes {
-		send(gauge, "queue_depth", "Work that waits in the lane.", float64(l.Depth), "lane", l.Name)
-		send(gauge, "queue_oldest_age_seconds", "Age of the work that waits longest in the lane.", l.Oldest, "lane", l.Name)
-		send(gauge, "queue_parked", "Executions of the lane that wait for a person.", float64(l.Parked), "lane", l.Name)
-	}
+}
+
+func (s snapshot) collectTargets(send sender) {
+	const gauge = prometheus.GaugeValue
 	for _, t := range s.Targets {
 		send(gauge, "target_depth", "Work that waits for the target, parked work aside.", float64(t.Depth), "target", t.Name)
 		send(gauge, "target_parked", "Work that the target refused for good.", float64(t.Parked), "target", t.Name)
@@ -131,13 +151,6 @@ func (s snapshot) Collect(ch chan<- prometheus.Metric) {
 		}
 		send(prometheus.CounterValue, "target_delivered_total", "Delivered to the target.", float64(t.Delivered), "target", t.Name)
 		send(gauge, "target_failing", "1 while the target takes nothing.", one(t.State == TargetFailing), "target", t.Name)
-	}
-	for _, p := range s.Parts {
-		send(gauge, "part_up", "1 if the part works.", one(p.State == OK || p.State == Degraded), "part", p.Name)
-		send(gauge, "part_degraded", "1 if the part works, but somebody should look.", one(p.State == Degraded), "part", p.Name)
-		if p.Name == "broker" {
-			send(gauge, "mqtt_connected", "1 if the broker is connected.", one(p.State == OK || p.State == Degraded))
-		}
 	}
 }
 

@@ -74,6 +74,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	upload, kind := form(t, "serial", "PCB-3", "image", string(pcb(t, false, 2)))
 	sum := ""
 	s.camera, s.parked = board, true
+	s.waits = []ParkedTask{{Execution: "aoi_1-5eed0001-1", Command: 4, State: "Forward", Target: "s3 evidence", Resource: "put", Since: s.status.Started, Reason: "the bucket does not exist"}}
 	id := "/inspections/aoi_1-5eed0001-1"
 	run := "/executions/aoi_1-5eed0001-1"
 	for _, c := range []struct {
@@ -108,6 +109,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", "/executions?status=RUNNING&limit=2", "", "", 200},
 		{"GET", "/executions?status=PARKED&machine=m&since=2026-03-04T05:06:07Z&until=2026-03-04T05:06:07%2B01:00&prefix=a&page=x", "", "", 200},
 		{"GET", "/executions?limit=0", "", "", 400},
+		{"GET", "/parked?target=s3%20evidence&reason=bucket&limit=2", "", "", 200},
+		{"GET", "/parked?limit=0", "", "", 400},
 		{"POST", "/states/StartExecution", "application/json", `{"name":"x","machine":"m"}`, 200},
 		{"POST", "/states/StartExecution", "application/json", `{"name":"taken"}`, 409},
 		{"POST", "/states/StartExecution", "application/json", `{"name":"nobody"}`, 404},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,8 +89,11 @@ func TestAmendAParkedTask(t *testing.T) {
 // Of an execution with two parked tasks one is redriven alone.
 func TestRedriveOneOfTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		times := map[string]int{}
 		refuse := func(_ context.Context, task workflow.Task) (json.RawMessage, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			times[task.State]++
 			return nil, namedError{name: "No", permanent: true}
 		}
@@ -108,11 +112,33 @@ func TestRedriveOneOfTwo(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
 		if times["A"] != 1 || times["B"] != 2 {
 			t.Errorf("tried %v", times)
 		}
 		if err := e.RedriveWork(t.Context(), workflow.Work{Execution: "x", Command: 1, Lane: "c"}); !errors.Is(err, workflow.ErrUnhandled) {
 			t.Errorf("of a resource that nobody handles: %v", err)
+		}
+	})
+}
+
+// The input of work that somebody is at is not replaced under their hands.
+func TestAmendOfWhatIsNotParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(newMemory(), handlers{"r": func(ctx context.Context, _ workflow.Task) (json.RawMessage, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		hash, err := e.Deploy(t.Context(), []byte(`{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"r","End":true}}}`))
+		must(t, err)
+		stop := run(t, e)
+		defer stop()
+		must(t, e.Start(t.Context(), hash, "x", json.RawMessage(`{}`)))
+		time.Sleep(time.Second)
+		work := describe(t, e, "x").Work
+		if err := e.Amend(t.Context(), "x", work[0].Command, json.RawMessage(`{}`), "Ann"); !errors.Is(err, workflow.ErrNotParked) {
+			t.Errorf("%v; want %v", err, workflow.ErrNotParked)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // errNoRoom is why a trigger is not accepted on a disk without room.
-var errNoRoom = errors.New("the disk is full: no board is accepted, and this one is not in the ledger; free space, then trigger again")
+var errNoRoom = errors.New("the disk is full: no board is accepted into the ledger; free space, then trigger again")
 
 // A guard watches the disk and says what is given up for want of room. Its
 // methods may be called from any goroutine.

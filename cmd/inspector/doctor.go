@@ -95,7 +95,16 @@ func checkDisk(_ context.Context, c Config) (string, error) {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", fmt.Errorf("%w; free space, or move data to another disk", err)
 	}
-	return fmt.Sprintf("%s can be written, 4 KiB are safe after %v", c.Data, time.Since(begun).Round(10*time.Microsecond)), nil
+	took := time.Since(begun).Round(10 * time.Microsecond)
+	free, total, err := store.FreeAt(c.Data)
+	if err != nil {
+		return "", err
+	}
+	m := c.Disk.on(total)
+	if level := m.after(diskRoomy, free); level != diskRoomy {
+		return "", fmt.Errorf("%s free on the disk of %s, less than %s: level %v (docs/delivery.md says what is given up); free space, or move data to a larger disk", bytesWords(free), c.Data, bytesWords(m.below[level]), level)
+	}
+	return fmt.Sprintf("%s can be written, 4 KiB are safe after %v, %s free", c.Data, took, bytesWords(free)), nil
 }
 
 // runningBroker asks the appliance that runs by this configuration, if there is

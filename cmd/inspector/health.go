@@ -94,6 +94,9 @@ func (h *health) unable() string {
 	if p := h.line.paused.Load(); p != nil {
 		return p.Error()
 	}
+	if err := h.guard.admit(); err != nil { // in words that stay the same while it lasts
+		return "disk: " + err.Error()
+	}
 	for _, p := range []web.Part{h.cameraPart(h.camera.Health()), h.modelPart(), h.recipePart(), h.diskPart(nil)} {
 		if p.State == web.Down {
 			return p.Name + ": " + p.Detail

@@ -293,10 +293,3 @@ func (l *line) finish(j *job, i inspector.Inspection, refused error) {
 	l.mu.Unlock()
 	close(j.done)
 }
-
-// troubleNow is why boards cannot be remembered at present; nil if they can.
-func (l *line) troubleNow() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.trouble
-}

@@ -105,6 +105,13 @@ func (l *line) setTrouble(err error) {
 	l.trouble = err
 }
 
+// troubleNow is why boards cannot be remembered at present; nil if they can.
+func (l *line) troubleNow() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trouble
+}
+
 func (l *line) inspection(j *job, r classify.Result) inspector.Inspection {
 	if j.id == "" {
 		j.id = l.store.NextID().String()

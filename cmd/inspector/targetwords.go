@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -65,16 +66,11 @@ func targetLines(ctx context.Context, c Config) []finding {
 	if err != nil {
 		return []finding{{"target", fmt.Sprintf("the appliance does not run, so nobody knows what waits (%v)", err), false}}
 	}
-	rules, functions, err := c.readRules()
+	targets, err := c.targets()
 	if err != nil {
 		return []finding{{"target", err.Error(), true}}
 	}
-	outside, err := openOutside(c)
-	if err != nil {
-		return []finding{{"target", err.Error(), true}}
-	}
-	outside.http.Close()
-	for _, t := range targetsOf(c, rules, functions, outside.connections, outside.names()) {
+	for _, t := range targets {
 		w := web.Target{Name: t.name}
 		for _, lane := range t.lanes {
 			for _, q := range queues {
@@ -89,6 +85,21 @@ func targetLines(ctx context.Context, c Config) []finding {
 		out = append(out, finding{"target", targetWords(w) + " (the appliance does not run)", w.Parked > 0})
 	}
 	return out
+}
+
+// targets are those that the running appliance would have.
+func (c Config) targets() ([]target, error) {
+	rules, functions, err := c.readRules()
+	channels, wrong := c.readChannels()
+	if err = errors.Join(err, wrong); err != nil {
+		return nil, err
+	}
+	outside, err := openOutside(c)
+	if err != nil {
+		return nil, err
+	}
+	outside.http.Close()
+	return append(targetsOf(c, rules, functions, outside.connections, outside.names()), channelTargets(channels)...), nil
 }
 
 // A finding is one line of the doctor.

@@ -293,7 +293,7 @@ function health(s) {
     if (p.remedy && p.state !== 'ok') text.append(el('span', 'todo', '→ ' + p.remedy));
     return li;
   }));
-  const first = ['failing', 'parked', 'draining', 'ok'], byNeed = s.targets.toSorted((a, b) => first.indexOf(a.state) - first.indexOf(b.state));
+  const first = ['failing', 'parked', 'draining', 'ok'], byNeed = [...s.targets].sort((a, b) => first.indexOf(a.state) - first.indexOf(b.state));
   $('targets').replaceChildren(...byNeed.flatMap(t => {
     const name = el('td', '', t.name), state = el('td');
     name.title = t.lanes.join('\n');

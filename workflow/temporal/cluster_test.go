@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -238,6 +239,38 @@ func TestClient(t *testing.T) {
 		}
 		if err := c.Redrive(ctx, "parked"); !errors.Is(err, engine.ErrNotParked) {
 			t.Errorf("redrive what is not parked: %v", err)
+		}
+		if err := start("amended", `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:refused","Parameters":{"bucket":"wrong"},"End":true}}}`, `{}`); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			d, err := c.Describe(ctx, "amended")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Parked == "not today" {
+				break
+			}
+		}
+		if asked, err := c.Asked(ctx, "amended", 1); err != nil || string(asked) != `{"bucket":"wrong"}` {
+			t.Errorf("asked for %s, %v", asked, err)
+		}
+		var refused *engine.Refusal
+		if err := c.Amend(ctx, "amended", 1, json.RawMessage(`{"bucket":7}`), "Ann"); !errors.As(err, &refused) {
+			t.Errorf("amended with another shape: %v", err)
+		}
+		if err := c.Amend(ctx, "amended", 1, json.RawMessage(`{"bucket":"right"}`), "Ann"); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := c.Wait(ctx, "amended"); err != nil || d.Status != asl.StatusSucceeded {
+			t.Errorf("amended it ended as %+v, %v", d, err)
+		}
+		history, err := c.History(ctx, "amended")
+		if n := slices.IndexFunc(history, func(h asl.HistoryEvent) bool { return h.Type == "TaskAmended" && h.By == "Ann" }); err != nil || n < 0 {
+			t.Errorf("the history does not tell of it: %v", err)
+		}
+		if err := c.Amend(ctx, "amended", 1, json.RawMessage(`{"bucket":"right"}`), "Ann"); !errors.Is(err, engine.ErrNotParked) {
+			t.Errorf("amend what is not parked: %v", err)
 		}
 		if err := start("failed", `{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"local:quick","Next":"B"},"B":{"Type":"Task","Resource":"local:failing","End":true}}}`, `{}`); err != nil {
 			t.Fatal(err)

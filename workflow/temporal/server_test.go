@@ -51,7 +51,7 @@ func beWorker(ctx context.Context, address string) error {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}
-		if task.Resource == "local:refused" && !refused.Swap(true) {
+		if task.Resource == "local:refused" && (!refused.Swap(true) || strings.Contains(string(task.Input), "wrong")) {
 			return nil, fault{"Local.Refused", "not today", true}
 		}
 		if task.Resource == "local:failing" && !failed.Swap(true) {
