@@ -95,7 +95,7 @@ func (c *Client) Run(ctx context.Context) error {
 	defer c.calls.Wait()
 	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
-		up, err := c.connection(ctx)
+		up, witnessed, err := c.connection(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -104,7 +104,7 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(c.lost(up, time.Since(began), failures, err)):
+		case <-time.After(c.lost(up, time.Since(began), witnessed, failures, err)):
 		}
 	}
 	return nil
@@ -118,19 +118,23 @@ func backoff(failures int, random float64) time.Duration {
 	return d - time.Duration(random*float64(d)/2)
 }
 
-// connection lives from connect to loss; up says whether the broker let us in.
-func (c *Client) connection(ctx context.Context) (up bool, err error) {
+// connection lives from connect to loss; up says whether the broker let us in,
+// and witnessed that another connection outlived it.
+func (c *Client) connection(ctx context.Context) (up, witnessed bool, err error) {
 	c.forgetRetained()
 	s, err := dial(ctx, c.config, c.subs)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	defer s.close()
 	if err := s.greet(ctx, c.config, c.subs); err != nil {
-		return true, err
+		return true, false, err
 	}
-	c.found(s)
-	calm := time.AfterFunc(settled, c.alone)
+	var w *session
+	if c.found(s) {
+		w = s.witness(ctx, c.config)
+	}
+	calm := time.AfterFunc(settled, func() { c.alone(); w.close() })
 	defer calm.Stop()
 	err = s.wait(ctx)
 	c.mu.Lock()
@@ -139,7 +143,7 @@ func (c *Client) connection(ctx context.Context) (up bool, err error) {
 	if ctx.Err() != nil {
 		s.goodbye(context.WithoutCancel(ctx), c.config)
 	}
-	return true, err
+	return true, w.testify(ctx), err
 }
 
 // ErrNotConnected is given by Publish while there is no connection.

@@ -490,7 +490,8 @@ func TestBackoff(t *testing.T) {
 // mosquitto_passwd -b FILE line right-password
 const mosquittoHash = "$7$101$v3DxC9SeOSP4ErKL$p5H4w+gs7R4pmYaf1Tw/xOEOU/r7hUHtUtsjKXSSeYYO6i3K3NFJt12uDL357/cCzWzTW54MT+fyLc7oGbP7uw==\n"
 
-// Encrypted, with a certificate on both sides, and over a websocket.
+// Encrypted, with a certificate on both sides or with a password, and over a
+// websocket.
 func TestTransports(t *testing.T) {
 	dir := t.TempDir()
 	authority(t, dir)
@@ -499,7 +500,16 @@ func TestTransports(t *testing.T) {
 	port := startMosquitto(t, "cafile "+at("ca.pem"), "certfile "+at("cert.pem"), "keyfile "+at("key.pem"), "require_certificate true",
 		"listener "+second+" 127.0.0.1", "protocol websockets", "allow_anonymous true")
 	secure := Config{URL: "mqtts://127.0.0.1:" + port, CAFile: at("ca.pem"), CertFile: at("cert.pem"), KeyFile: at("key.pem"), ClientID: "secure"}
-	for _, config := range []Config{secure, {URL: "ws://127.0.0.1:" + second + "/mqtt", ClientID: "web"}} {
+	for name, text := range map[string]string{"users": "line:" + mosquittoHash, "password": "right-password\n"} {
+		if err := os.WriteFile(at(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := startMosquitto(t, "cafile "+at("ca.pem"), "certfile "+at("cert.pem"), "keyfile "+at("key.pem"), "allow_anonymous false", "password_file "+at("users"))
+	for _, config := range []Config{
+		secure, {URL: "ws://127.0.0.1:" + second + "/mqtt", ClientID: "web"},
+		{URL: "ssl://127.0.0.1:" + third, ClientID: "user", CAFile: at("ca.pem"), Username: "line", PasswordFile: at("password")},
+	} {
 		c, stop := startClient(t, config)
 		if err := c.Publish(t.Context(), "x", false, []byte("y")); err != nil {
 			t.Errorf("%s: %v", config.URL, err)

@@ -16,8 +16,9 @@ type Health struct {
 	Retained   []string  `json:"retained,omitempty"`   // topics of orders that the broker retains, which are ignored; of this connection
 }
 
-// found notes a connection that is ready.
-func (c *Client) found(s *session) {
+// found notes a connection that is ready, and reports whether it needs a
+// witness.
+func (c *Client) found(s *session) (suspected bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current = s
@@ -29,20 +30,20 @@ func (c *Client) found(s *session) {
 	switch {
 	case c.health.Rival: // until this connection has lived
 		c.health.LastError = c.rivalry.words(c.config.ClientID)
-		return
 	case s.refused != nil:
 		c.health.LastError = s.refused.Error()
 		c.log.Warn("mqtt: connected, but not all is well", "broker", c.config.URL, "err", s.refused)
-		return
+	default:
+		c.log.Info("mqtt: connected", "broker", c.config.URL, "client", c.config.ClientID)
 	}
-	c.log.Info("mqtt: connected", "broker", c.config.URL, "client", c.config.ClientID)
+	return c.rivalry.suspected()
 }
 
 // alone notes that the connection has lived long enough to have no rival.
 func (c *Client) alone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rivalry.thrown = 0; c.health.Rival && c.health.Connected {
+	if c.rivalry = (rivalry{}); c.health.Rival && c.health.Connected {
 		c.health.Rival, c.health.LastError = false, ""
 		c.log.Info("mqtt: no other client uses our id any more", "client", c.config.ClientID)
 	}
@@ -50,11 +51,11 @@ func (c *Client) alone() {
 
 // lost notes a connection that ended or never was, and says how long to wait;
 // the same trouble is logged once.
-func (c *Client) lost(up bool, lived time.Duration, failures int, err error) (pause time.Duration) {
+func (c *Client) lost(up bool, lived time.Duration, witnessed bool, failures int, err error) (pause time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hasTried()
-	if c.rivalry.ended(up, lived, err); c.rivalry.exists() {
+	if c.rivalry.ended(up, lived, err, witnessed); c.rivalry.exists() {
 		words := c.rivalry.words(c.config.ClientID)
 		if !c.health.Rival {
 			c.log.Error("mqtt: thrown out", "err", words)

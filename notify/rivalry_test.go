@@ -21,37 +21,59 @@ import (
 func TestRivalry(t *testing.T) {
 	closed, refused := fmt.Errorf("mqtt connection lost: %w", io.EOF), syscall.ECONNREFUSED
 	type end struct {
-		up    bool
-		lived time.Duration
-		err   error
+		up        bool
+		lived     time.Duration
+		err       error
+		witnessed bool
 	}
-	soon := end{true, time.Second, closed}
+	soon, seen := end{true, time.Second, closed, false}, end{true, time.Second, closed, true}
 	for name, c := range map[string]struct {
-		ends []end
-		want bool
+		ends              []end
+		suspected, exists bool
 	}{
-		"nothing":             {nil, false},
-		"twice":               {[]end{soon, soon}, false},
-		"three times":         {[]end{soon, soon, soon}, true},
-		"a pause each":        {[]end{soon, {true, rivalPause, closed}, {true, rivalPause + time.Second, errClosed}}, true},
-		"reset":               {[]end{soon, soon, {true, 0, fmt.Errorf("read: %w", os.NewSyscallError("read", syscall.ECONNRESET))}}, true},
-		"websocket":           {[]end{soon, soon, {true, 0, errors.New("websocket: close 1006 (abnormal closure)")}}, true},
-		"broker restarted":    {[]end{soon, soon, {false, time.Second, refused}, soon}, false},
-		"lived once":          {[]end{soon, soon, {true, settled, closed}, soon, soon}, false},
-		"silence":             {[]end{soon, soon, {true, time.Second, errors.New("pingresp not received, disconnecting")}}, false},
-		"let in once, not up": {[]end{{false, 0, closed}, {false, 0, closed}, {false, 0, closed}}, false},
-		"over again":          {[]end{soon, soon, soon, {true, settled, closed}}, false},
+		"nothing":             {nil, false, false},
+		"twice":               {[]end{soon, soon}, false, false},
+		"three times":         {[]end{soon, soon, soon}, true, false},
+		"a bad link":          {[]end{soon, soon, soon, soon, soon, soon}, true, false},
+		"witnessed":           {[]end{soon, soon, soon, seen}, true, true},
+		"still there":         {[]end{soon, soon, soon, seen, {true, rivalPause + time.Second, errClosed, false}}, true, true},
+		"reset":               {[]end{soon, soon, {true, 0, fmt.Errorf("read: %w", os.NewSyscallError("read", syscall.ECONNRESET)), false}}, true, false},
+		"websocket":           {[]end{soon, soon, {true, 0, errors.New("websocket: close 1006 (abnormal closure)"), false}}, true, false},
+		"broker restarted":    {[]end{soon, soon, {false, time.Second, refused, false}, soon}, false, false},
+		"lived once":          {[]end{soon, soon, {true, settled, closed, false}, soon, soon}, false, false},
+		"silence":             {[]end{soon, soon, {true, time.Second, errors.New("pingresp not received, disconnecting"), true}}, false, false},
+		"never let in":        {[]end{{false, 0, closed, false}, {false, 0, closed, false}, {false, 0, closed, false}}, false, false},
+		"over again":          {[]end{soon, soon, soon, seen, {true, settled, closed, true}}, false, false},
+		"gone with a restart": {[]end{soon, soon, soon, seen, {false, 0, refused, false}}, false, false},
 	} {
 		var r rivalry
 		for _, e := range c.ends {
-			r.ended(e.up, e.lived, e.err)
+			r.ended(e.up, e.lived, e.err, e.witnessed)
 		}
-		if r.exists() != c.want {
-			t.Errorf("%s: %v; want %v", name, r.exists(), c.want)
+		if r.suspected() != c.suspected || r.exists() != c.exists {
+			t.Errorf("%s: suspected %v, exists %v", name, r.suspected(), r.exists())
 		}
-		if p := r.pause(1); c.want != (p >= rivalPause/2) || p > rivalPause {
+		if p := r.pause(1); c.exists != (p >= rivalPause/2) || p > rivalPause {
 			t.Errorf("%s: pause %v", name, p)
 		}
+	}
+}
+
+// A link that is cut again and again is no rival, and is tried again soon.
+func TestCutsAreNoRival(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, "127.0.0.1:"+startMosquitto(t, "allow_anonymous true"))
+	c, _ := startClient(t, Config{URL: "tcp://" + p.Addr().String(), ClientID: "c"})
+	for n := range rivalAfter + 2 {
+		eventually(t, "connection", func() bool { h := c.Health(); return h.Connected && h.Reconnects == uint64(n) })
+		if n > rivalAfter {
+			eventually(t, "witness", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.open) == 4 })
+		}
+		p.cut()
+	}
+	eventually(t, "connection", func() bool { h := c.Health(); return h.Connected && h.Reconnects == rivalAfter+2 })
+	if h := c.Health(); h.Rival || h.LastError != "" {
+		t.Errorf("health %+v", h)
 	}
 }
 
@@ -109,6 +131,22 @@ func TestSilentBroker(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// A broker that lets us in and never acknowledges our birth is one that we are
+// not connected to, in words; and it is no rival.
+func TestBrokerThatNeverAcknowledges(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	c := NewClient(Config{URL: "tcp://" + f.Addr().String(), ClientID: "c", Availability: "silent"}, quiet())
+	run(t, c.Run)
+	eventually(t, "trouble in words", func() bool { return c.Health().LastError != "" })
+	if h := c.Health(); h.Connected || h.Rival || !strings.Contains(h.LastError, "announce availability on silent: not acknowledged in time") {
+		t.Errorf("health %+v", h)
+	}
+	if err := c.Publish(t.Context(), "loud", false, nil); !errors.Is(err, ErrNotConnected) || !strings.Contains(err.Error(), "not acknowledged in time") {
+		t.Errorf("a message meanwhile: %v", err)
 	}
 }
 

@@ -225,6 +225,9 @@ func (s *session) goodbye(ctx context.Context, c Config) {
 // close ends the connection and returns when paho's goroutines have. An
 // orderly DISCONNECT is tried first, which takes back the last will.
 func (s *session) close() {
+	if s == nil {
+		return
+	}
 	s.paho.Disconnect(250)
 	_ = s.conn.Close()
 	s.paho.Disconnect(uint(2 * writeTimeout / time.Millisecond)) // waits for the first
