@@ -359,6 +359,8 @@ func TestBatchProbes(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond)
 		down.Store(false)
 		time.Sleep(10 * time.Second)
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		if all := strings.Join(c.all, " "); !strings.HasPrefix(all, "0s a 1s b 3s c 3s d,e") { // perhaps with a and b, whose retries are brought forward
 			t.Errorf("calls %q", c.all)
 		}
