@@ -209,7 +209,7 @@ func (a *appliance) idle() bool {
 }
 
 // tool finds a program that make test installs.
-func tool(t *testing.T, name string) string {
+func tool(t testing.TB, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
 		return path

@@ -21,7 +21,7 @@ import (
 )
 
 // freePort is one that nobody used a moment ago.
-func freePort(t *testing.T) string {
+func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,7 +36,7 @@ func freePort(t *testing.T) string {
 }
 
 // server is a real program, killed at the end of the test.
-func server(t *testing.T, name string, args ...string) *exec.Cmd {
+func server(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
@@ -48,7 +48,7 @@ func server(t *testing.T, name string, args ...string) *exec.Cmd {
 }
 
 // mosquitto is a real broker on the port, which keeps nothing.
-func mosquitto(t *testing.T, port string) *exec.Cmd {
+func mosquitto(t testing.TB, port string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("mosquitto")
 	if err != nil {
@@ -65,7 +65,7 @@ func mosquitto(t *testing.T, port string) *exec.Cmd {
 }
 
 // accepts waits until something listens there.
-func accepts(t *testing.T, port string) {
+func accepts(t testing.TB, port string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		c, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", "127.0.0.1:"+port)
