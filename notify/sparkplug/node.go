@@ -23,14 +23,19 @@ type Config struct {
 	Host   string        // host id of the primary host, for which it waits; empty: it waits for none
 }
 
+// Faults tells report everything that is wrong, each with its key.
+func (c Config) Faults(report func(key, problem string)) {
+	for _, id := range [][2]string{{"group", c.Group}, {"node", c.Node}, {"device", c.Device}, {"host", c.Host}} {
+		if id[1] == "" && id[0] != "host" || len(id[1]) > 128 || strings.ContainsAny(id[1], "+#/\x00") {
+			report("mqtt.sparkplug."+id[0], fmt.Sprintf("%q: want 1 to 128 bytes without /, + and #", id[1]))
+		}
+	}
+}
+
 // Validate reports every fault at once.
 func (c Config) Validate() error {
 	var errs []error
-	for _, id := range [][2]string{{"group", c.Group}, {"node", c.Node}, {"device", c.Device}, {"host", c.Host}} {
-		if id[1] == "" && id[0] != "host" || len(id[1]) > 128 || strings.ContainsAny(id[1], "+#/\x00") {
-			errs = append(errs, fmt.Errorf("mqtt.sparkplug.%s: %q; want 1 to 128 bytes without /, + and #", id[0], id[1]))
-		}
-	}
+	c.Faults(func(key, problem string) { errs = append(errs, fmt.Errorf("%s: %s", key, problem)) })
 	return errors.Join(errs...)
 }
 
