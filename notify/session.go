@@ -43,7 +43,7 @@ type session struct {
 	refused error // subscriptions that the broker did not grant
 }
 
-// dial connects, as prepare has it, and returns once the broker accepted us. If
+// dial connects, as prepare (or nil) has it, and returns once the broker accepted us. If
 // it fails, nothing is left running.
 func dial(ctx context.Context, c Config, subs []*subscription, prepare func(*mqtt.ClientOptions)) (*session, error) {
 	u, err := c.address()
@@ -72,7 +72,9 @@ func dial(ctx context.Context, c Config, subs []*subscription, prepare func(*mqt
 	if c.Availability != "" {
 		o.SetWill(c.Availability, Offline, 1, true)
 	}
-	prepare(o)
+	if prepare != nil {
+		prepare(o)
+	}
 	s.paho = mqtt.NewClient(o)
 	for _, sub := range subs {
 		s.paho.AddRoute(sub.filter, sub.receive)
