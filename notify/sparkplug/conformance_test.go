@@ -58,7 +58,7 @@ var ours = []struct{ ids, check string }{
 func TestConformanceSparkplug(t *testing.T) {
 	var all []struct{ ID, Text string }
 	asltest.Corpus(t, "../..", "sparkplug/requirements.json", &all)
-	r, faults := life(t), map[string][]string{}
+	r, faults := life(t, startBroker(t)), map[string][]string{}
 	for name, check := range checks {
 		faults[name] = check(r)
 	}

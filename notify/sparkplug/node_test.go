@@ -30,9 +30,8 @@ type record struct {
 }
 
 // life is everything that a node can go through.
-func life(t *testing.T) record {
+func life(t *testing.T, broker string) record {
 	t.Helper()
-	broker := startBroker(t)
 	wire, host := newTap(t, broker), newWatcher(t, broker)
 	n := testNode(wire.Addr().String(), "scada", 254)
 	n.Tell(Metric{"Model", String, "pcb", time.Now()})
@@ -94,7 +93,7 @@ func life(t *testing.T) record {
 }
 
 func TestLife(t *testing.T) {
-	r := life(t)
+	r := life(t, startBroker(t))
 	for i, want := range []string{"", "DBIRTH", "NDEATH"} {
 		if got := r.host[i]; !strings.HasSuffix(got, want) || want == "" && got != "" {
 			t.Errorf("before %d: %s; want %q last", i, got, want)

@@ -6,9 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -235,4 +238,39 @@ func startBroker(t *testing.T) (address string) {
 func counter(first uint8) func() (uint8, error) {
 	next := first
 	return func() (uint8, error) { next++; return next - 1, nil }
+}
+
+// startMosquitto runs the real one.
+func startMosquitto(t *testing.T) (address string) {
+	t.Helper()
+	program := "/usr/sbin/mosquitto"
+	if _, err := os.Stat(program); err != nil {
+		if os.Getenv("INSPECTOR_REQUIRE_TOOLS") != "" {
+			t.Fatalf("%v; apt install mosquitto", err)
+		}
+		t.Skipf("%v; apt install mosquitto", err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	cmd := exec.Command(program, "-p", port)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	eventually(t, "mosquitto listens", func() bool {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	return address
 }
