@@ -111,6 +111,7 @@ func (c Config) addMessagingFaults(f *faults) {
 	}
 	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
 	f.want(err == nil, "mqtt.root", "%v", err)
+	c.sparkplug(notify.Config{}).Faults(func(key, problem string) { f.want(!c.MQTT.Sparkplug.Enabled, key, "%s", problem) })
 	f.want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)
 	everywhere := slices.ContainsFunc([]string{"0.0.0.0:", "[::]:", ":"}, func(host string) bool { return strings.HasPrefix(c.Web.Listen, host) })
 	f.want(c.Web.URL != "" || !everywhere, "web.url", "it is required when web.listen is %s: how do others reach the page?", c.Web.Listen)

@@ -70,6 +70,15 @@ func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Br
 	return b, notify.NewClient(b.Client(m), log), nil
 }
 
+// toBroker is how another client of ours reaches the broker, which listens.
+func toBroker(c Config, embedded *notify.Broker) notify.Config {
+	m := c.messaging(notify.Topics{})
+	if embedded != nil {
+		return embedded.Client(m)
+	}
+	return m
+}
+
 // openUpstream gives what takes evidence and records, and how to close it.
 func openUpstream(c Config) (keeper, func(), error) {
 	u := c.Upstream
