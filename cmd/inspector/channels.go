@@ -199,20 +199,31 @@ func (c *channels) event(ctx context.Context, t workflow.Task, in *notice) (m pe
 	}
 	m = people.OfEvent(e, c.station, t.Key, c.page)
 	if id := e.Inspection(); id != "" && m.Board != nil {
-		r, err := c.disk.Inspection(ctx, id)
-		if err == nil {
+		r, ok, err := c.board(ctx, id)
+		if err != nil {
+			return m, false, err
+		}
+		if ok {
 			m = people.OfBoard(r.Inspection, t.Key, c.page)
 			known = in.Reminder > 0 && !open(r)
-		} else if !gone(err) {
-			return m, false, err
 		}
 	}
 	m.Rule = in.Rule
 	return m, known, nil
 }
 
-// gone reports that the store will never know the board.
-func gone(err error) bool { return errors.Is(err, store.ErrNotFound) }
+// board is what the store knows of the board, if it does: it may be another
+// appliance's, or of before the disk was changed.
+func (c *channels) board(ctx context.Context, id string) (r store.Record, ok bool, err error) {
+	if _, err := store.ParseID(id); err != nil {
+		return r, false, nil //nolint:nilerr // it is nobody's
+	}
+	r, err = c.disk.Inspection(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
 
 // target is that of a rule, unless the rule is gone.
 func (c *channels) target(of, name string) (rule.Target, bool) {
@@ -241,11 +252,11 @@ func (c *channels) ask(ctx context.Context, t workflow.Task) (json.RawMessage, e
 	}
 	again := false
 	if e, err := people.ReadEvent(in.Event); err == nil && e.Inspection() != "" && in.Reminder <= in.Times {
-		r, err := c.disk.Inspection(ctx, e.Inspection())
-		if err != nil && !gone(err) {
+		r, ok, err := c.board(ctx, e.Inspection())
+		if err != nil {
 			return nil, err
 		}
-		again = err == nil && open(r)
+		again = ok && open(r)
 	}
 	return output(map[string]any{"open": again, "next": in.Reminder + 1}, nil)
 }
