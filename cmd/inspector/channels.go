@@ -61,8 +61,8 @@ func (c *channels) register(e *workflow.Engine) {
 			b.Max = 1
 		}
 		h := c.telling(name, of)
+		e.HandleBatch(rule.UrgentLane(name), b, h) // there may be work of a file of before that had quiet hours
 		if of.Quiet.Set() {
-			e.HandleBatch(rule.UrgentLane(name), b, h)
 			b.Hold = of.Quiet.Until
 		}
 		e.HandleBatch(rule.ChannelResource(name), b, h)
@@ -264,11 +264,7 @@ func (c *channels) ask(ctx context.Context, t workflow.Task) (json.RawMessage, e
 // channelTargets are the channels as what an operator can point at.
 func channelTargets(all map[string]people.Channel) (out []target) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		t := target{"channel " + name, []string{rule.ChannelResource(name)}}
-		if all[name].Quiet.Set() {
-			t.lanes = append(t.lanes, rule.UrgentLane(name))
-		}
-		out = append(out, t)
+		out = append(out, target{"channel " + name, []string{rule.ChannelResource(name), rule.UrgentLane(name)}})
 	}
 	return out
 }
