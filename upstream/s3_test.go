@@ -186,7 +186,7 @@ func TestS3Refusals(t *testing.T) {
 		writeCredentials(t, file, keyID, "wrong-secret")
 		s := s3At(t, endpoint, "pcb")
 		want(t, put(s, object("k", "x")), "SignatureDoesNotMatch", true)
-		want(t, s.Check(t.Context()), "Forbidden", true)
+		want(t, s.Check(t.Context()), "SignatureDoesNotMatch", true)
 		writeCredentials(t, file, keyID, secret)
 		if err := put(s, object("k", "x")); err != nil {
 			t.Error(err)
