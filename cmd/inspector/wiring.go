@@ -94,7 +94,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return amazon{s3, named}, func() { named.close(); s3.Close() }, nil
+	both := amazon{S3: s3, queues: named}
+	if !isQueueURL(u.QueueURL) {
+		both.folder, err = upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
+	}
+	return both, func() { named.close(); s3.Close() }, err
 }
 
 // s3 is what the S3 needs.
