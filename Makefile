@@ -80,7 +80,7 @@ conformance: ## one table of what was recorded elsewhere and is the same here (I
 	$(if $(FULL),/usr/bin/python3 -B model/testdata/zoo.py --full --out .cache/zoo)
 	$(if $(FULL),INSPECTOR_ZOO=$(CURDIR)/.cache/zoo) go test -run Zoo -timeout 30m $(if $(FULL),-v) ./classify
 	$(if $(FULL),$(MAKE) exports)
-	go run ./scripts/conformance ./workflow/asl ./notify/pattern ./notify/rule ./workflow/temporal
+	go run ./scripts/conformance ./workflow/asl ./notify/pattern ./notify/rule ./notify/sparkplug ./workflow/temporal
 
 # Networks in full size as torchvision, ultralytics and anomalib write them. EXPORTS_PYTHON is a Python that has them.
 EXPORTS_PYTHON ?= .cache/exports-python/bin/python

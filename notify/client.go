@@ -122,7 +122,7 @@ func backoff(failures int, random float64) time.Duration {
 // and witnessed that another connection outlived it.
 func (c *Client) connection(ctx context.Context) (up, witnessed bool, err error) {
 	c.forgetRetained()
-	s, err := dial(ctx, c.config, c.subs)
+	s, err := dial(ctx, c.config, c.subs, nil)
 	if err != nil {
 		return false, false, err
 	}

@@ -52,7 +52,7 @@ const outlives = 500 * time.Millisecond
 // witness connects beside s, nil if it cannot, or if s is lost before.
 func (s *session) witness(ctx context.Context, c Config) *session {
 	c.ClientID, c.Availability = fmt.Sprintf("%s-witness-%08x", c.ClientID, rand.Uint32()), ""
-	w, err := dial(ctx, c, nil)
+	w, err := dial(ctx, c, nil, nil)
 	if err != nil {
 		return nil
 	}

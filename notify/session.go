@@ -43,9 +43,9 @@ type session struct {
 	refused error // subscriptions that the broker did not grant
 }
 
-// dial connects and returns once the broker accepted us. If it fails, nothing
-// is left running.
-func dial(ctx context.Context, c Config, subs []*subscription) (*session, error) {
+// dial connects, as prepare (or nil) has it, and returns once the broker accepted us. If
+// it fails, nothing is left running.
+func dial(ctx context.Context, c Config, subs []*subscription, prepare func(*mqtt.ClientOptions)) (*session, error) {
 	u, err := c.address()
 	if err != nil {
 		return nil, err
@@ -71,6 +71,9 @@ func dial(ctx context.Context, c Config, subs []*subscription) (*session, error)
 		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return s.conn, nil })
 	if c.Availability != "" {
 		o.SetWill(c.Availability, Offline, 1, true)
+	}
+	if prepare != nil {
+		prepare(o)
 	}
 	s.paho = mqtt.NewClient(o)
 	for _, sub := range subs {

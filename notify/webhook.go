@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"inspector/certificate"
 )
 
 // WebhookConfig says who is posted to. Secrets are read from their files at
@@ -208,9 +211,11 @@ func unsent(host string, err error) error {
 	default:
 		e.Reason = err.Error()
 	}
-	var bad *tls.CertificateVerificationError
-	if errors.As(err, &bad) {
-		e.Remedy = "its certificate is not trusted here: add its authority to this machine, and check the clock; it will be repeated"
+	if bad := certificate.Explain(err, time.Now(), certificate.Files{}); bad != nil {
+		e.Reason, e.Remedy = bad.Reason, bad.Remedy+"; it will be repeated"
+		if errors.As(err, new(x509.UnknownAuthorityError)) {
+			e.Remedy = "add its authority to those of this machine; it will be repeated"
+		}
 	}
 	return e
 }

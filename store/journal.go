@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -169,12 +170,52 @@ func (s *Store) Lanes(ctx context.Context) ([]string, error) {
 	return all, wrap(err, "lanes with open work")
 }
 
-// Work implements workflow.Journal.
+// Work implements workflow.Journal. On a full disk it has what is in memory
+// only, too.
 func (s *Store) Work(ctx context.Context, id string) ([]workflow.Work, error) {
-	if err := s.settleWork(ctx, ""); err != nil {
+	err := s.settleWork(ctx, "")
+	if errors.Is(err, ErrFull) {
+		return s.unsettledWork(ctx, id)
+	}
+	if err != nil {
 		return nil, wrap(err, "work of execution %s", id)
 	}
 	all, err := query(ctx, s.readers, openWork, `SELECT id, command, lane, state, due, since, parked FROM work JOIN executions ON n = execution WHERE id = ? ORDER BY row`, id)
+	return all, wrap(err, "work of execution %s", id)
+}
+
+// unsettledWork is Work where the table of work cannot be brought up to date.
+func (s *Store) unsettledWork(ctx context.Context, id string) ([]workflow.Work, error) {
+	var execution int64
+	err := s.readers.QueryRowContext(ctx, `SELECT n FROM executions WHERE id = ?`, id).Scan(&execution)
+	if errors.Is(err, sql.ErrNoRows) {
+		return []workflow.Work{}, nil
+	}
+	if err != nil {
+		return nil, wrap(err, "work of execution %s", id)
+	}
+	found := map[int64]workflow.Work{} // by row
+	select {
+	case s.lead <- struct{}{}: // the writer's memory is whoever's who leads
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for _, p := range s.writer.live.open {
+		if p.execution == execution {
+			found[p.Row] = workflow.Work{Execution: id, Command: p.Command, Lane: p.Lane, State: p.State, Due: instant(p.due), Since: instant(p.Since), Parked: p.parked}
+		}
+	}
+	<-s.lead
+	_, err = query(ctx, s.readers, func(rows *sql.Rows) (none struct{}, err error) {
+		var row int64
+		w, err := work(rows, &row)
+		found[row] = w
+		return none, err
+	}, `SELECT id, command, lane, state, due, since, parked, row FROM work JOIN executions ON n = execution WHERE id = ?`, id)
+	all := make([]workflow.Work, 0, len(found))
+	for _, row := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, found[row])
+	}
 	return all, wrap(err, "work of execution %s", id)
 }
 

@@ -12,10 +12,13 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"inspector/certificate"
 )
 
 // A Fault is an effect that did not happen, or that nobody confirmed. Its text
@@ -252,6 +255,12 @@ func (f *Fault) onNetwork(err error) {
 		f.Code, f.Remedy = "UnknownHost", "check the network, the name server and the endpoint; it will be repeated"
 	case errors.As(err, &authority), errors.As(err, &trust):
 		f.Code, f.Remedy = "UntrustedServer", "check the clock, and name the authority's file in AWS_CA_BUNDLE; it will be repeated"
+		if bad := certificate.Explain(err, time.Now(), certificate.Files{}); bad != nil {
+			f.detail = bad.Reason
+			if !errors.As(err, &authority) {
+				f.Remedy = bad.Remedy + "; it will be repeated"
+			}
+		}
 	case errors.As(err, &timeout) && timeout.Timeout():
 		f.Code, f.Remedy = "Timeout", "check the network and the server; it will be repeated"
 	default:

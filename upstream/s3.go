@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 )
@@ -118,12 +120,27 @@ func (s *S3) Check(ctx context.Context) error {
 	defer cancel()
 	answer, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.config.Bucket})
 	if err != nil {
-		return s.account.fault("check", target, err)
+		f := s.account.fault("check", target, err)
+		return s.inWords(ctx, client, f)
 	}
 	if r, ok := awsmiddleware.GetRawResponse(answer.ResultMetadata).(*smithyhttp.Response); ok && strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") {
 		return stranger("check", target, "HTMLPage")
 	}
 	return nil
+}
+
+// inWords is f, of an answer to HEAD, which is a bare status, as the server puts
+// it in an answer that has words.
+func (s *S3) inWords(ctx context.Context, client *s3.Client, f *Fault) error {
+	if !slices.Contains([]string{"Forbidden", "BadRequest", "MovedPermanently"}, f.Code) {
+		return f
+	}
+	_, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &s.config.Bucket, MaxKeys: aws.Int32(1)})
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return f
+	}
+	return s.account.fault("check", f.Target, err)
 }
 
 // stranger is the fault of an answer that no S3 gives.

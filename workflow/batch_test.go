@@ -449,3 +449,38 @@ func TestBatchOrderAndMax(t *testing.T) {
 		}
 	})
 }
+
+// What comes while the lane is held waits for the end of it, also across a
+// restart, and then goes together; a call that is due does not wait longer.
+func TestBatchHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, c := newMemory(), newCalls()
+		until := time.Now().Add(8 * time.Hour)
+		b := workflow.Batch{Every: time.Minute, Hold: func(now time.Time) time.Time {
+			if now.Before(until) {
+				return until
+			}
+			return time.Time{}
+		}}
+		e := batching(j, b, c.handler(fine))
+		hash := deploy(t, e, oneTask)
+		stop := run(t, e)
+		start(t, e, hash, "a")
+		time.Sleep(3 * time.Hour)
+		start(t, e, hash, "b")
+		stop()
+		time.Sleep(time.Hour)
+		e = batching(j, b, c.handler(fine))
+		defer run(t, e)()
+		start(t, e, hash, "c")
+		time.Sleep(4*time.Hour - time.Second)
+		c.want(t)
+		time.Sleep(time.Second + time.Millisecond)
+		synctest.Wait()
+		c.want(t, "8h0m0s a,b,c")
+		time.Sleep(2 * time.Minute)
+		start(t, e, hash, "d")
+		synctest.Wait()
+		c.want(t, "8h0m0s a,b,c", "8h2m0.001s d")
+	})
+}

@@ -61,8 +61,8 @@ func (c *channels) register(e *workflow.Engine) {
 			b.Max = 1
 		}
 		h := c.telling(name, of)
+		e.HandleBatch(rule.UrgentLane(name), b, h) // there may be work of a file of before that had quiet hours
 		if of.Quiet.Set() {
-			e.HandleBatch(rule.UrgentLane(name), b, h)
 			b.Hold = of.Quiet.Until
 		}
 		e.HandleBatch(rule.ChannelResource(name), b, h)
@@ -199,20 +199,31 @@ func (c *channels) event(ctx context.Context, t workflow.Task, in *notice) (m pe
 	}
 	m = people.OfEvent(e, c.station, t.Key, c.page)
 	if id := e.Inspection(); id != "" && m.Board != nil {
-		r, err := c.disk.Inspection(ctx, id)
-		if err == nil {
+		r, ok, err := c.board(ctx, id)
+		if err != nil {
+			return m, false, err
+		}
+		if ok {
 			m = people.OfBoard(r.Inspection, t.Key, c.page)
 			known = in.Reminder > 0 && !open(r)
-		} else if !gone(err) {
-			return m, false, err
 		}
 	}
 	m.Rule = in.Rule
 	return m, known, nil
 }
 
-// gone reports that the store will never know the board.
-func gone(err error) bool { return errors.Is(err, store.ErrNotFound) }
+// board is what the store knows of the board, if it does: it may be another
+// appliance's, or of before the disk was changed.
+func (c *channels) board(ctx context.Context, id string) (r store.Record, ok bool, err error) {
+	if _, err := store.ParseID(id); err != nil {
+		return r, false, nil //nolint:nilerr // it is nobody's
+	}
+	r, err = c.disk.Inspection(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, false, nil
+	}
+	return r, err == nil, err
+}
 
 // target is that of a rule, unless the rule is gone.
 func (c *channels) target(of, name string) (rule.Target, bool) {
@@ -241,55 +252,19 @@ func (c *channels) ask(ctx context.Context, t workflow.Task) (json.RawMessage, e
 	}
 	again := false
 	if e, err := people.ReadEvent(in.Event); err == nil && e.Inspection() != "" && in.Reminder <= in.Times {
-		r, err := c.disk.Inspection(ctx, e.Inspection())
-		if err != nil && !gone(err) {
+		r, ok, err := c.board(ctx, e.Inspection())
+		if err != nil {
 			return nil, err
 		}
-		again = err == nil && open(r)
+		again = ok && open(r)
 	}
 	return output(map[string]any{"open": again, "next": in.Reminder + 1}, nil)
-}
-
-// maxShown is the largest picture that is sent to people, in bytes.
-const maxShown = 8 << 20
-
-// show is the picture of the board, or of the gravest one of a digest. A
-// message without a picture is better than none.
-func (c *channels) show(ctx context.Context, m people.Message) *people.Picture {
-	id := ""
-	switch {
-	case m.Board != nil:
-		id = m.Board.ID
-	case m.Digest != nil:
-		for _, i := range m.Digest.Items {
-			if id = i.Board; id != "" {
-				break
-			}
-		}
-	}
-	if id == "" || c.picture == nil {
-		return nil
-	}
-	f, b, err := c.picture(ctx, id)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxShown+1))
-	if err != nil || len(data) > maxShown {
-		return nil
-	}
-	return &people.Picture{Name: id + ".jpg", Type: b.Type, Data: data}
 }
 
 // channelTargets are the channels as what an operator can point at.
 func channelTargets(all map[string]people.Channel) (out []target) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		t := target{"channel " + name, []string{rule.ChannelResource(name)}}
-		if all[name].Quiet.Set() {
-			t.lanes = append(t.lanes, rule.UrgentLane(name))
-		}
-		out = append(out, t)
+		out = append(out, target{"channel " + name, []string{rule.ChannelResource(name), rule.UrgentLane(name)}})
 	}
 	return out
 }

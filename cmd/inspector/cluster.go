@@ -29,7 +29,7 @@ func onlyHere(c Config, o *outside, people map[string]people.Channel) []string {
 	if c.MQTT.Broker == "embedded" {
 		local = append(local, publishResult, publishAlert)
 	}
-	if c.Upstream.Kind == "folder" {
+	if c.Upstream.Kind == "folder" || !isQueueURL(c.Upstream.QueueURL) {
 		local = append(local, sendMessage)
 	}
 	for name := range o.commands {

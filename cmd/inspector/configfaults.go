@@ -111,6 +111,7 @@ func (c Config) addMessagingFaults(f *faults) {
 	}
 	_, err := notify.TopicsOf(c.MQTT.Root, c.Station)
 	f.want(err == nil, "mqtt.root", "%v", err)
+	c.sparkplug(notify.Config{}).Faults(func(key, problem string) { f.want(!c.MQTT.Sparkplug.Enabled, key, "%s", problem) })
 	f.want(hostPort(c.Web.Listen), "web.listen", "%q is not host:port", c.Web.Listen)
 	everywhere := slices.ContainsFunc([]string{"0.0.0.0:", "[::]:", ":"}, func(host string) bool { return strings.HasPrefix(c.Web.Listen, host) })
 	f.want(c.Web.URL != "" || !everywhere, "web.url", "it is required when web.listen is %s: how do others reach the page?", c.Web.Listen)
@@ -125,10 +126,9 @@ func (c Config) addUpstreamFaults(f *faults) {
 	_, err := parseHours(u.S3.Hours.Passes)
 	f.want(err == nil, "upstream.s3.hours.passes", "%v", err)
 	u.S3.addFaults(f)
-	f.want(u.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or with kind folder the name of a folder of messages")
+	f.want(u.QueueURL != "", "upstream.queue_url", "a queue is required: its URL, or the name of a folder of messages")
 	f.want(u.Rate >= 0 && u.Rate <= 1e6, "upstream.rate", "%v is not within 0 to 1000000", u.Rate)
 	f.want(u.QueueLimit >= 1<<10 && u.QueueLimit <= 1<<20, "upstream.queue_limit", "%d is not within 1024 to 1048576 (bytes of a message)", u.QueueLimit)
-	f.want(u.Kind != "aws" || isQueueURL(u.QueueURL), "upstream.queue_url", "%q is not the URL of a queue, such as https://sqs.REGION.amazonaws.com/ACCOUNT/NAME", u.QueueURL)
 }
 
 func (c S3Config) addFaults(f *faults) {

@@ -32,6 +32,18 @@ type MQTTConfig struct {
 	UsersFile        string       `yaml:"users_file"`
 	ACLFile          string       `yaml:"acl_file"`
 	Limits           BrokerLimits `yaml:"limits"`
+
+	Sparkplug SparkplugConfig `yaml:"sparkplug"`
+}
+
+// SparkplugConfig says whether the appliance is an edge node of Sparkplug, and
+// which.
+type SparkplugConfig struct {
+	Enabled bool   `yaml:"enabled"`
+	Group   string `yaml:"group"`
+	Node    string `yaml:"node"`
+	Device  string `yaml:"device"`
+	Host    string `yaml:"host"`
 }
 
 // HandshakeConfig says what the line's controller and the appliance owe each other.
@@ -56,7 +68,8 @@ func defaultMQTT() MQTTConfig {
 	return MQTTConfig{
 		Broker: embeddedBroker, Listen: "127.0.0.1:1883", Root: "inspector", WebSocketOrigins: []string{},
 		StatsEvery: 10 * time.Second, Executions: true, Handshake: HandshakeConfig{Beat: time.Second},
-		Limits: BrokerLimits{Clients: 256, Packet: 2 * notify.MaxPayload, Queue: 8192, Inflight: 1024},
+		Sparkplug: SparkplugConfig{Device: "inspection"},
+		Limits:    BrokerLimits{Clients: 256, Packet: 2 * notify.MaxPayload, Queue: 8192, Inflight: 1024},
 	}
 }
 

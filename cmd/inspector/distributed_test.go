@@ -140,5 +140,5 @@ func TestDistributedMapOnS3(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s3.Close)
-	distributes(t, amazon{s3, nil}, filepath.Join(dir, "boards"))
+	distributes(t, amazon{S3: s3}, filepath.Join(dir, "boards"))
 }

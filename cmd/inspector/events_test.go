@@ -41,7 +41,9 @@ type eventful struct {
 	heard  chan string // MQTT: topic and payload
 	hooked chan *http.Request
 	bodies chan string
-	refuse atomic.Int32 // status that the web server answers with; 0: 200
+	people *channels
+	before func(*events) // between reading and deploying; nil: nothing
+	refuse atomic.Int32  // status that the web server answers with; 0: 200
 }
 
 // newEventful makes the folders; files come before start.
@@ -51,6 +53,7 @@ func newEventful(t *testing.T) *eventful {
 	f := &eventful{t: t, dir: dir, config: defaults(), heard: make(chan string, 64), hooked: make(chan *http.Request, 64), bodies: make(chan string, 64)}
 	f.config.Data = filepath.Join(dir, "data")
 	f.config.Events.Rules, f.config.Events.Functions = filepath.Join(dir, "rules"), filepath.Join(dir, "functions")
+	f.config.Events.Channels = filepath.Join(dir, "channels")
 	return f
 }
 
@@ -81,6 +84,13 @@ func (f *eventful) web() string {
 	return s.URL
 }
 
+// answers is a server that answers as h does.
+func (f *eventful) answers(h http.HandlerFunc) string {
+	s := httptest.NewServer(h)
+	f.t.Cleanup(s.Close)
+	return s.URL
+}
+
 // start runs everything until the test ends.
 func (f *eventful) start() {
 	t := f.t
@@ -94,7 +104,11 @@ func (f *eventful) start() {
 	if f.events, err = newEvents(f.config, log); err != nil {
 		t.Fatal(err)
 	}
-	f.engine = workflow.New(disk, log, workflow.Options{Emit: f.events.emit})
+	if f.before != nil {
+		f.before(f.events)
+	}
+	itself := func(resource string, _ json.RawMessage) string { return resource }
+	f.engine = workflow.New(disk, log, workflow.Options{Emit: f.events.emit, Lane: f.events.lane(itself)})
 	if err := f.events.deploy(t.Context(), f.engine); err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +127,10 @@ func (f *eventful) start() {
 	if err := f.events.handle(to); err != nil {
 		t.Fatal(err)
 	}
+	if f.people, err = openChannels(f.events, disk, f.config.Station, "http://192.0.2.10:8080"); err != nil {
+		t.Fatal(err)
+	}
+	f.people.register(f.engine)
 	f.engine.Handle("test:echo", 2, func(_ context.Context, task workflow.Task) (json.RawMessage, error) { return task.Input, nil })
 	f.engine.Handle("test:fail", 2, func(context.Context, workflow.Task) (json.RawMessage, error) { return nil, errors.New("broken") })
 	ctx, stop := context.WithCancel(context.Background())
@@ -128,7 +146,7 @@ func (f *eventful) start() {
 			}
 		}
 		closeUp()
-		if err := errors.Join(to.close(), disk.Close()); err != nil {
+		if err := errors.Join(to.close(), f.people.close(), disk.Close()); err != nil {
 			t.Error(err)
 		}
 	})

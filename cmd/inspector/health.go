@@ -25,6 +25,7 @@ type health struct {
 	disk    *store.Store
 	client  *notify.Client
 	broker  *notify.Broker // the embedded one; nil without
+	edge    *edge          // nil without
 	line    *line
 	shadow  *shadow
 	guard   *guard
@@ -74,6 +75,9 @@ func (h *health) Status(ctx context.Context) web.Status {
 	s.Disk = h.guard.status()
 	s.Parts = append(s.Parts, h.diskPart(err), h.brokerPart())
 	s.Parts = append(s.Parts, h.deliveries(h.engine.Troubles())...)
+	if p, ok := h.edge.part(); ok {
+		s.Parts = append(s.Parts, p)
+	}
 	if p, ok := h.shadow.part(); ok {
 		s.Parts = append(s.Parts, p)
 	}

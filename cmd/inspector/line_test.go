@@ -77,9 +77,9 @@ func TestSimulatedLine(t *testing.T) {
 		}
 	}
 	a.until("the board is forwarded and quarantined", func() bool {
-		kept := filepath.Join(dir, "upstream", "inspections", "boards", alert.ID)
+		kept := filepath.Join(dir, "upstream", "inspections", "boards", "site", "line1", "inspector1", "simulated", i.At.UTC().Format("2006/01/02"), alert.ID)
 		messages, _ := filepath.Glob(filepath.Join(dir, "upstream", "results", alert.ID+"%2FAnnounce%2F*.json"))
-		return isFile(t, kept, "image") && isFile(t, kept, "inspection.json") && len(messages) == 1 && isFile(t, dir, "quarantine", alert.ID+".jpg")
+		return isFile(t, kept, "image.jpg") && isFile(t, kept, "inspection.json") && len(messages) == 1 && isFile(t, dir, "quarantine", alert.ID+".jpg")
 	})
 	if !isFile(t, dir, "evidence", image.Path) {
 		t.Errorf("no evidence at %s", image.Path)

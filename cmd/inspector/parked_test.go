@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"inspector/store"
@@ -160,4 +161,53 @@ func TestParkedWork(t *testing.T) {
 	if words := fmt.Sprintf("%s", trail); err != nil || !strings.Contains(words, "amend-task") || !strings.Contains(words, "Ann") || !strings.Contains(words, "elsewhere") {
 		t.Errorf("the audit trail says %s (%v)", words, err)
 	}
+}
+
+// A target that takes nothing is failing, with the error in words and no end
+// in sight; once it takes work again the backlog goes out, at a pace that is
+// told.
+func TestTargetFailsAndDrains(t *testing.T) {
+	var up atomic.Bool
+	var taken atomic.Int64
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if up.Load() {
+			taken.Add(1)
+			return
+		}
+		if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
+			c.Close() // as if the cable was pulled
+		}
+	}))
+	t.Cleanup(hook.Close)
+	rules := folder(t, map[string]string{"all.yaml": "pattern: {source: [inspector]}\ntargets: {hook: {webhook: {url: '" + hook.URL + "'}}}\n"})
+	a := startAppliance(t, t.TempDir(), "INSPECTOR_EVENTS_RULES="+rules)
+	of := func() (x web.Target) {
+		for _, x = range a.status().Targets {
+			if x.Name == "rule all/hook" {
+				return x
+			}
+		}
+		t.Fatal("the rule's target is not among them")
+		return x
+	}
+	var x web.Target
+	a.until("it is failing, and a backlog grows", func() bool {
+		x = of()
+		return x.State == web.TargetFailing && x.Depth > 30
+	})
+	if x.Error == "" || x.Remedy == "" || x.Delivered != 0 || x.Rate != 0 || x.Drain != nil || x.Oldest <= 0 {
+		t.Errorf("failing: %+v", x)
+	}
+	if _, b := a.do(http.MethodGet, "/metrics", "", nil); !strings.Contains(string(b), `inspector_target_failing{target="rule all/hook"} 1`) || strings.Contains(string(b), `inspector_target_drain_seconds{target="rule all/hook"}`) {
+		t.Error("the metrics do not tell of it")
+	}
+	up.Store(true)
+	a.until("the backlog is gone", func() bool {
+		x = of()
+		return x.State == web.TargetOK && x.Depth < 10 && x.Delivered > 30 && x.Rate > 0 && x.Drain != nil
+	})
+	if x.Error != "" || uint64(taken.Load()) < x.Delivered {
+		t.Errorf("of %d taken: %+v", taken.Load(), x)
+	}
+	a.stop()
 }

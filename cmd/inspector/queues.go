@@ -13,15 +13,20 @@ import (
 	"inspector/upstream"
 )
 
-// amazon is S3 and SQS together.
+// amazon is S3 and SQS together, or an S3 whose messages lie in a folder: most
+// that are not Amazon's have no queue beside them.
 type amazon struct {
 	*upstream.S3
 	queues *queues
+	folder *upstream.Folder // nil: the configured queue is one
 }
 
 // Send sends to the queue that the message names, or to the configured one if
 // what it names is no address, as of a message that was meant for a folder.
 func (a amazon) Send(ctx context.Context, m upstream.Message) (string, error) {
+	if a.folder != nil && !isQueueURL(m.Queue) {
+		return a.folder.Send(ctx, m)
+	}
 	q, err := a.queues.at(m.Queue)
 	if err != nil {
 		return "", err
@@ -30,6 +35,9 @@ func (a amazon) Send(ctx context.Context, m upstream.Message) (string, error) {
 }
 
 func (a amazon) Check(ctx context.Context) error {
+	if a.folder != nil {
+		return errors.Join(a.S3.Check(ctx), a.folder.Check(ctx))
+	}
 	q, err := a.queues.at("")
 	if err != nil {
 		return err
@@ -46,9 +54,12 @@ type queues struct {
 	open map[string]*upstream.SQS // by URL
 }
 
-// openQueues checks the configured queue.
+// openQueues checks the configured queue, if it is one.
 func openQueues(c upstream.SQSConfig) (*queues, error) {
 	q := &queues{config: c, open: map[string]*upstream.SQS{}}
+	if !isQueueURL(c.QueueURL) {
+		return q, nil
+	}
 	_, err := q.at("")
 	return q, err
 }

@@ -50,7 +50,7 @@ func TestSendToNamedQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer named.close()
-	do := (&tasks{upstream: amazon{nil, named}}).send
+	do := (&tasks{upstream: amazon{queues: named}}).send
 	send := func(queue string) error {
 		input, _ := json.Marshal(map[string]any{"QueueUrl": queue, "MessageBody": map[string]int{"a": 1}, "MessageGroupId": "line1",
 			"MessageAttributes": map[string]any{"key": map[string]string{"DataType": "String", "StringValue": "x/Announce"}}})
@@ -74,5 +74,25 @@ func TestSendToNamedQueue(t *testing.T) {
 	one, _ := named.at("")
 	if other, _ := named.at(at + "results"); one != other {
 		t.Error("the queue was opened twice")
+	}
+}
+
+// An S3 that has no queue beside it has its messages in a folder.
+func TestQueueOfFolder(t *testing.T) {
+	c := defaults()
+	c.Upstream.Kind, c.Upstream.Folder = "aws", t.TempDir()
+	if f := c.faults(); len(f) != 0 {
+		t.Fatal(f)
+	}
+	up, end, err := openUpstream(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	if _, err := up.Send(t.Context(), upstream.Message{Queue: "results", Body: "{}", Dedup: "b-1/Announce/7"}); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := filepath.Glob(filepath.Join(c.Upstream.Folder, "results", "*.json")); err != nil || len(found) != 1 {
+		t.Errorf("messages %v, %v", found, err)
 	}
 }

@@ -32,7 +32,8 @@ type reporter struct {
 
 const (
 	healthEvery = time.Minute     // at least
-	healthLook  = 2 * time.Second // for changes
+	healthLook  = 5 * time.Second // for changes: the status has a price
+	linkLook    = time.Second     // for a new connection
 	changesHeld = 256             // executions that changed and are not told yet
 )
 
@@ -58,8 +59,9 @@ func (r *reporter) changed(x workflow.Execution, at time.Time) {
 
 // Run reports until ctx ends.
 func (r *reporter) Run(ctx context.Context) error {
-	look := time.NewTicker(healthLook)
+	look, link := time.NewTicker(healthLook), time.NewTicker(linkLook)
 	defer look.Stop()
+	defer link.Stop()
 	var stats <-chan time.Time
 	if r.config.StatsEvery > 0 {
 		t := time.NewTicker(r.config.StatsEvery)
@@ -72,6 +74,10 @@ func (r *reporter) Run(ctx context.Context) error {
 			return nil
 		case <-look.C:
 			r.lookAround(ctx)
+		case <-link.C:
+			if !r.since().Equal(r.connected) {
+				r.lookAround(ctx)
+			}
 		case <-stats:
 			s := statsOf(r.status(ctx), time.Now()).Since(r.stats)
 			if r.send(ctx, r.topics.Stats, false, s) {

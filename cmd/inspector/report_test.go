@@ -123,7 +123,7 @@ func TestReports(t *testing.T) {
 		a.mu.Unlock()
 		wants("camera down", "birth 0, health 1, stats 0, execution 0")
 		time.Sleep(healthEvery + healthLook)
-		wants("a minute", "birth 0, health 1, stats 6, execution 0")
+		wants("a minute", "birth 0, health 1, stats 7, execution 0")
 
 		board, at := inspector.ID{Device: "d", Epoch: "5eed0001", Row: 7}.String(), time.Now()
 		r.changed(workflow.Execution{ID: board, Status: asl.StatusRunning, Started: at}, at)

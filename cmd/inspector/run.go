@@ -91,6 +91,7 @@ type works struct {
 	url       string // of the page
 	line      *line
 	watch     *watchman
+	edge      *edge // nil: no Sparkplug
 	reporter  *reporter
 	shake     *handshake
 	orders    *orders
@@ -186,12 +187,13 @@ func (a *works) assemble(ctx context.Context) error {
 	a.closers = append(a.closers, to.close)
 	a.judges.changed = a.events.modelChanged
 	a.events.recall(ctx, a.judges.registry.Changes(), time.Now())
+	a.edge = newEdge(c, toBroker(c, a.broker), health.Status, a.log)
 	a.line = newLine(&line{
 		camera: a.camera, judges: a.judges, store: a.disk, station: c.Station, log: a.log,
-		begin: a.begin, wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), a.events.judged),
+		begin: a.begin, wake: a.engine.Wake, seen: both(both(show(a.page, a.started, a.log), a.beside.offer), both(a.events.judged, a.edge.judged)),
 		room: a.guard, mode: c.Trigger, passes: c.Evidence.Passes, quality: c.Evidence.Quality, sessions: c.Model.boards(),
 	})
-	back.line, health.line, health.broker, health.shadow = a.line, a.line, a.broker, a.beside
+	back.line, health.line, health.broker, health.shadow, health.edge = a.line, a.line, a.broker, a.beside, a.edge
 	a.speak(health, back)
 	a.watch = &watchman{health: health, tell: a.events.tell}
 	return errors.Join(a.line.recallPause(ctx), a.line.recover(ctx))
@@ -258,7 +260,7 @@ func (a *works) operate(ctx context.Context, stdout io.Writer) error {
 	stopClient := outlive(ctx, g, a.client.Run)
 	fmt.Fprintf(stdout, "data    %s\npage    %s\n", a.config.Data, a.url)
 	for _, part := range []func(context.Context) error{
-		a.page.Run, a.camera.Run, a.guard.Run, a.pacer.Run, a.watch.Run, a.reporter.Run, a.shake.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run,
+		a.page.Run, a.camera.Run, a.guard.Run, a.pacer.Run, a.watch.Run, a.reporter.Run, a.shake.Run, afterwards(a.client.Tried(), a.engine.Run), a.work, a.line.Run, a.beside.Run, a.edge.Run,
 		func(ctx context.Context) error {
 			return sweep(ctx, a.disk, a.guard, a.config.Evidence.Keep, a.config.Workflow.Keep, a.log)
 		},

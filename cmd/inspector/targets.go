@@ -26,7 +26,10 @@ type target struct {
 func targetsOf(c Config, rules []rule.Rule, functions []rule.Function, connections, commands []string) []target {
 	objects, queue := "s3 evidence", "sqs results"
 	if c.Upstream.Kind == "folder" {
-		objects, queue = "folder evidence", "folder results"
+		objects = "folder evidence"
+	}
+	if c.Upstream.Kind == "folder" || !isQueueURL(c.Upstream.QueueURL) {
+		queue = "folder results"
 	}
 	all := []target{
 		{"mqtt alerts", []string{publishAlert}}, {"mqtt results", []string{publishResult}},

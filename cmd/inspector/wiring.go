@@ -70,6 +70,15 @@ func openMessaging(c Config, topics notify.Topics, log *slog.Logger) (*notify.Br
 	return b, notify.NewClient(b.Client(m), log), nil
 }
 
+// toBroker is how another client of ours reaches the broker, which listens.
+func toBroker(c Config, embedded *notify.Broker) notify.Config {
+	m := c.messaging(notify.Topics{})
+	if embedded != nil {
+		return embedded.Client(m)
+	}
+	return m
+}
+
 // openUpstream gives what takes evidence and records, and how to close it.
 func openUpstream(c Config) (keeper, func(), error) {
 	u := c.Upstream
@@ -85,7 +94,11 @@ func openUpstream(c Config) (keeper, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return amazon{s3, named}, func() { named.close(); s3.Close() }, nil
+	both := amazon{S3: s3, queues: named}
+	if !isQueueURL(u.QueueURL) {
+		both.folder, err = upstream.NewFolder(upstream.FolderConfig{Dir: c.upstreamFolder(), Bucket: u.Bucket, Queue: u.QueueURL})
+	}
+	return both, func() { named.close(); s3.Close() }, err
 }
 
 // s3 is what the S3 needs.

@@ -236,8 +236,10 @@ func cutMarkup(text string, n, parts int) (out []string) {
 	for l := range strings.Lines(strings.TrimSpace(text)) {
 		if utf8.RuneCountInString(l) > n {
 			l = string([]rune(l)[:n-1])
-			if at := strings.LastIndexAny(l, "&<"); at >= 0 && !strings.ContainsAny(l[at:], ";>") {
-				l = l[:at]
+			for _, pair := range []string{"<>", "&;"} {
+				if at := strings.LastIndexByte(l, pair[0]); at >= 0 && strings.IndexByte(l[at:], pair[1]) < 0 {
+					l = l[:at]
+				}
 			}
 			l += "…"
 		}

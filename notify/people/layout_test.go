@@ -79,6 +79,7 @@ func TestCutMarkup(t *testing.T) {
 		{"one\ntwo\nthree\nfour", 5, 2, []string{"one\n", "two\n"}},
 		{"aaaa&amp;aaaaaaa", 8, 2, []string{"aaaa…"}},
 		{"aa <http://x|y> z", 8, 2, []string{"aa …"}},
+		{"aa <http://x?a&amp;b|y> z", 20, 2, []string{"aa …"}},
 		{"aa <x> &amp; bbbbbbbb", 14, 2, []string{"aa <x> &amp; …"}},
 	} {
 		if got := cutMarkup(c.text, c.n, c.of); strings.Join(got, "§") != strings.Join(c.want, "§") {

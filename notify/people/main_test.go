@@ -1,6 +1,7 @@
 package people
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,3 +63,5 @@ func hides(t *testing.T, err error, secrets ...string) {
 		}
 	}
 }
+
+func as[T any](err error, target *T) bool { return errors.As(err, target) }

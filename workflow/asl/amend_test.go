@@ -2,6 +2,7 @@ package asl
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -93,7 +94,7 @@ func TestAmendRefusals(t *testing.T) {
 			t.Errorf("command %d (%s, %s): %v", c.ID, c.Kind, c.State, err)
 		}
 	}
-	if _, _, err := m.Advance(&d.x, Event{Kind: Amended, Command: 99, At: d.now, Input: json.RawMessage(`{}`)}); err != ErrMoot {
+	if _, _, err := m.Advance(&d.x, Event{Kind: Amended, Command: 99, At: d.now, Input: json.RawMessage(`{}`)}); !errors.Is(err, ErrMoot) {
 		t.Errorf("an unknown command: %v", err)
 	}
 	if len(d.x.Open()) != len(before) {
