@@ -240,3 +240,24 @@ func TestBrokerFaults(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is wrong in a file is found before the broker is started.
+func TestBrokerFiles(t *testing.T) {
+	ours := certtest.New(t, "ours")
+	p, other := ours.Issue(t, certtest.Want{}), ours.Issue(t, certtest.Want{})
+	good := BrokerConfig{CertFile: p.Cert, KeyFile: p.Key, ClientCAFile: ours.File, UsersFile: bcryptUsers(t, "a"), ACLFile: usersFile(t, "user a\ntopic #\n")}
+	for want, spoil := range map[string]func(*BrokerConfig){
+		"":                                      func(*BrokerConfig) {},
+		"mqtt.users_file: ":                     func(c *BrokerConfig) { c.UsersFile = usersFile(t, "a:plain") },
+		"mqtt.acl_file: " + "FILE:2: ":          func(c *BrokerConfig) { c.ACLFile = usersFile(t, "user a\ntopic red #\n") },
+		"mqtt.server_cert_file: ":               func(c *BrokerConfig) { c.KeyFile = other.Key },
+		"mqtt.server_cert_file: mqtt.client_ca": func(c *BrokerConfig) { c.ClientCAFile = c.UsersFile },
+	} {
+		c, found := good, ""
+		spoil(&c)
+		c.Check(func(key, problem string) { found += key + ": " + problem })
+		if want = strings.ReplaceAll(want, "FILE", c.ACLFile); !strings.HasPrefix(found, want) || want == "" && found != "" {
+			t.Errorf("%q; want %q", found, want)
+		}
+	}
+}

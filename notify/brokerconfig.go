@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 )
@@ -119,4 +121,23 @@ func (c BrokerConfig) Validate() error {
 		return nil
 	}
 	return &configError{errors.Join(errs...)}
+}
+
+// Check tells report what is wrong in the files, each with its key. Files that
+// are not there are left out.
+func (c BrokerConfig) Check(report func(key, problem string)) {
+	_, users := readUsers(c.UsersFile, user{})
+	_, rules := readACL(c.ACLFile)
+	var secure error
+	if c.CertFile != "" && c.KeyFile != "" {
+		_, secure = brokerTLS{c.CertFile, c.KeyFile, c.ClientCAFile}.config()
+	}
+	for _, f := range []struct {
+		key string
+		err error
+	}{{"mqtt.users_file", users}, {"mqtt.acl_file", rules}, {"mqtt.server_cert_file", secure}} {
+		if f.err != nil && !errors.Is(f.err, fs.ErrNotExist) {
+			report(f.key, strings.TrimPrefix(f.err.Error(), f.key+": "))
+		}
+	}
 }

@@ -123,5 +123,7 @@ func (c Config) addBrokerFaults(f *faults) {
 	}{{"clients", l.Clients}, {"packet", l.Packet}, {"queue", l.Queue}, {"inflight", l.Inflight}} {
 		f.want(zero.n > 0, "mqtt.limits."+zero.key, "%d is not positive", zero.n)
 	}
-	c.broker().Faults(func(key, problem string) { f.want(false, key, "%s", problem) })
+	report := func(key, problem string) { f.want(false, key, "%s", problem) }
+	c.broker().Faults(report)
+	c.broker().Check(report)
 }

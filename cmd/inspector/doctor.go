@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,11 +161,18 @@ func unanswered(err error, seconds int) error {
 
 func checkBroker(ctx context.Context, c Config) (string, error) {
 	if c.MQTT.Broker == "embedded" {
-		l, err := net.Listen("tcp", c.MQTT.Listen)
-		if err != nil {
-			return runningBroker(ctx, c, err)
+		var at []string
+		for _, p := range c.brokerPorts() {
+			l, err := net.Listen("tcp", p[1])
+			if err != nil {
+				return runningBroker(ctx, c, err)
+			}
+			at = append(at, l.Addr().String())
+			if err := l.Close(); err != nil {
+				return "", err
+			}
 		}
-		return "the embedded broker can listen on " + l.Addr().String(), l.Close()
+		return "the embedded broker can listen on " + strings.Join(at, ", "), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

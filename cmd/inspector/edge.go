@@ -153,10 +153,11 @@ func (e *edge) look(s web.Status, now time.Time) {
 	e.node.Tell(text(edgeModel, s.Model), text(edgeRecipe, s.Recipe), text(edgeCamera, camera.Detail), number(edgeDepth, int64(depth)), number(edgeParked, int64(parked)))
 	e.node.Online(camera.State != web.Down)
 	c := s.Counts
-	e.node.TellDevice(number(countPass, int64(c.Pass)), number(countFail, int64(c.Fail)), number(countUnsure, int64(c.Unsure)))
+	told := []sparkplug.Metric{number(countPass, int64(c.Pass)), number(countFail, int64(c.Fail)), number(countUnsure, int64(c.Unsure))}
 	if all := c.Pass + c.Fail + c.Unsure; all > 0 {
-		e.node.TellDevice(sparkplug.Metric{Name: firstPass, Type: sparkplug.Double, Value: float64(c.Pass) / float64(all), At: now})
+		told = append(told, sparkplug.Metric{Name: firstPass, Type: sparkplug.Double, Value: float64(c.Pass) / float64(all), At: now})
 	}
+	e.node.TellDevice(told...)
 }
 
 // part says how the edge node is; there is none if it is not wanted.
