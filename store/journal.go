@@ -68,6 +68,28 @@ func (s *Store) Load(ctx context.Context, id string) (x workflow.Execution, even
 	return found[0], events, err
 }
 
+// Events implements workflow.Journal. It reads one snapshot in one statement.
+func (s *Store) Events(ctx context.Context, id string) (x workflow.Execution, events []asl.Event, err error) {
+	rows, err := s.events.QueryContext(ctx, id)
+	var record []byte
+	var machine string
+	events, err = collect(rows, err, func(rows *sql.Rows) (e asl.Event, err error) {
+		var event sql.RawBytes
+		err = rows.Scan(&record, &machine, &event)
+		return e, errors.Join(err, json.Unmarshal(event, &e))
+	})
+	if err == nil && len(events) == 0 {
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(record, &x)
+	}
+	x.StateMachine, x.Parked, x.States = machine, "", nil
+	return x, events, wrap(err, "events of execution %s", id)
+}
+
+const selectEvents = `SELECT record, machine, event FROM executions CROSS JOIN events ON execution = executions.n WHERE id = ? ORDER BY events.n`
+
 // What a row of executions does not say is found in its work: why a person must
 // act, and where it is.
 const (

@@ -36,6 +36,7 @@ type Store struct {
 	writer  *writer              // only by whoever holds lead
 	due     map[search]*sql.Stmt // the engine asks often: prepared once
 	nextDue *sql.Stmt
+	events  *sql.Stmt
 
 	reserving sync.Mutex // held while the reserve changes
 
@@ -136,6 +137,9 @@ func (s *Store) connect(ctx context.Context, path string) (err error) {
 		if s.due[kind], err = s.readers.PrepareContext(ctx, kind.query()); err != nil {
 			return err
 		}
+	}
+	if s.events, err = s.readers.PrepareContext(ctx, selectEvents); err != nil {
+		return err
 	}
 	if s.nextDue, err = s.readers.PrepareContext(ctx, selectNext); err != nil {
 		return err

@@ -47,7 +47,9 @@ func TestWorkOnAFullDisk(t *testing.T) {
 		}
 	}
 	have, err := s.Work(t.Context(), i.ID)
-	if err != nil || !slices.EqualFunc(have, want, func(a, b workflow.Work) bool { return a.Command == b.Command && a.Lane == b.Lane && a.Execution == b.Execution && a.Since.Equal(b.Since) }) {
+	if err != nil || !slices.EqualFunc(have, want, func(a, b workflow.Work) bool {
+		return a.Command == b.Command && a.Lane == b.Lane && a.Execution == b.Execution && a.Since.Equal(b.Since)
+	}) {
 		t.Errorf("%+v, %v; want %+v", have, err, want)
 	}
 	if none, err := s.Work(t.Context(), "nobody"); err != nil || len(none) != 0 {

@@ -30,6 +30,7 @@ func (l *lane) do(ctx, task context.Context, d *deed) {
 	}
 	output, err := Attempt(task, l.handler, taskOf(w, c), c.Timeout)
 	l.note(e.tells(ctx, task, err), probe, err)
+	l.makeRoom(d)
 	l.settle(ctx, task, d, Result{output, err})
 }
 

@@ -93,7 +93,7 @@ func (c *cache) drop(f *folded) {
 // refold builds an execution from its journal. each, if given, sees the
 // history.
 func (e *Engine) refold(ctx context.Context, id string, each func([]asl.HistoryEvent)) (fold, error) {
-	w, events, err := e.journal.Load(ctx, id)
+	w, events, err := e.journal.Events(ctx, id)
 	if err != nil {
 		return fold{}, fmt.Errorf("load execution %q: %w", id, err)
 	}

@@ -123,6 +123,9 @@ type Journal interface {
 	Append(ctx context.Context, all ...Transition) error
 	// Load gives an execution and its events in order, or ErrNotFound.
 	Load(ctx context.Context, id string) (Execution, []asl.Event, error)
+	// Events is Load without what is derived from the execution's work (States,
+	// Parked), for who folds them.
+	Events(ctx context.Context, id string) (Execution, []asl.Event, error)
 	// Due gives at most limit pieces of work of the lane whose time has come
 	// at now, in the order of their journalling (never of the clock), or in the
 	// opposite one if the newest are to come first, and, if there are fewer than

@@ -30,6 +30,7 @@ type lane struct {
 	budget  budget
 	begun   map[place]bool // since the journal was begun to be read: not of what was read
 	extra   int            // begun beside a backlog, in places of their own
+	over    int            // of doing, those whose attempt is over
 	later   []Work         // retries that wait for their time while there is trouble
 	doing   map[place]context.CancelCauseFunc
 	probes  int
@@ -57,6 +58,7 @@ type deed struct {
 	probe    bool
 	command  *asl.Command // nil: the execution must be asked
 	extra    bool         // in a place of its own
+	over     bool         // the attempt is, its record not yet: its place is free
 	finished bool         // its place in the lane is free
 	next     step         // what its worker does after it
 }
@@ -191,7 +193,7 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	if l.Rank > 0 && l.engine.pressed(l.Rank) {
 		places = share(places)
 	}
-	busy, free = maps.Clone(l.doing), places-(len(l.doing)-l.extra)
+	busy, free = maps.Clone(l.doing), places-(len(l.doing)-l.over-l.extra)
 	if l.batch != nil {
 		if wait = l.batch.wait(now); wait > 0 {
 			return busy, 0, wait
@@ -281,7 +283,7 @@ func (l *lane) offer(w Work, c asl.Command, by *deed) {
 	_, busy := l.doing[place{w.Execution, w.Command}]
 	simple := l.handler != nil && l.batch == nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
 	simple = simple && l.start != nil && !l.breaker.tripped() && !l.engine.held.Load()
-	beside := l.more || len(l.doing) >= l.concurrency
+	beside := l.more || len(l.doing)-l.over >= l.concurrency
 	if simple && (!beside || l.Rank > 0 && l.extra < share(l.concurrency)) {
 		if beside {
 			l.ahead(w)
@@ -307,6 +309,21 @@ func (l *lane) look() {
 	l.signal()
 }
 
+// makeRoom lets other work begin while it is being recorded how the deed went;
+// of those that are there are no more than places.
+func (l *lane) makeRoom(d *deed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if d.probe || d.extra || l.over >= l.concurrency {
+		return
+	}
+	d.over = true
+	l.over++
+	if under := len(l.doing) - l.over - l.extra; l.more && (under <= l.concurrency-share(l.concurrency) || under == 0) {
+		l.signal() // for several places at once: looking costs, too
+	}
+}
+
 // finish comes after the work is recorded, so that it is never started twice.
 // The journal is read again only if that can be of use.
 func (l *lane) finish(d *deed) {
@@ -322,7 +339,10 @@ func (l *lane) finish(d *deed) {
 	if d.extra {
 		l.extra--
 	}
-	look := d.probe || l.more
+	if d.over {
+		l.over--
+	}
+	look := d.probe || l.more && !d.over
 	l.mu.Unlock()
 	if look {
 		l.signal()

@@ -281,3 +281,7 @@ func (m *memory) DropMachine(_ context.Context, name string) error {
 func TestMemoryKeepsTheJournalsPromises(t *testing.T) {
 	journaltest.Test(t, func(*testing.T) workflow.Journal { return newMemory() })
 }
+
+func (m *memory) Events(ctx context.Context, id string) (workflow.Execution, []asl.Event, error) {
+	return m.Load(ctx, id)
+}

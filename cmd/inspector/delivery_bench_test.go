@@ -39,6 +39,7 @@ type outlet struct {
 	engine  *workflow.Engine
 	topics  notify.Topics
 	machine string // the shipped definition
+	client  *notify.Client
 	put     string // a definition that puts one object and ends
 	send    string // a definition that sends one message and ends
 	gateway string // its address
@@ -53,7 +54,7 @@ type outlet struct {
 
 const outletKey, outletSecret = "AKIDEXAMPLE", "a-secret-key"
 
-// newOutlet starts everything but the engine.
+// newOutlet starts what is at the other end.
 func newOutlet(b *testing.B) *outlet {
 	b.Helper()
 	b.Setenv("AWS_ACCESS_KEY_ID", outletKey)
@@ -79,10 +80,10 @@ func newOutlet(b *testing.B) *outlet {
 	c.Data, c.MQTT.Broker = b.TempDir(), "tcp://127.0.0.1:"+w.port
 	c.Upstream.Kind, c.Upstream.Bucket, c.Upstream.Endpoint, c.Upstream.PathStyle = "aws", "boards", w.gateway, true
 	c.Upstream.QueueURL = queues.URL + "/" + sqstest.Account + "/results"
-	w.open()
 	return w
 }
 
+// open makes what is on this machine, at rest.
 func (w *outlet) open() {
 	w.b.Helper()
 	var err error
@@ -99,6 +100,14 @@ func (w *outlet) open() {
 	if w.topics, err = notify.TopicsOf(w.config.MQTT.Root, w.config.Station); err != nil {
 		w.b.Fatal(err)
 	}
+	up, closeUp, err := openUpstream(w.config)
+	if err != nil {
+		w.b.Fatal(err)
+	}
+	w.client = notify.NewClient(w.config.messaging(w.topics), slog.New(slog.DiscardHandler))
+	(&tasks{store: w.disk, mqtt: w.client, upstream: up, uploads: w.config.Upstream.S3.Parallel}).register(outletRegistrar{w})
+	arrange(w.engine, w.config.Upstream.Rate)
+	w.b.Cleanup(closeUp)
 }
 
 // counting is h, which tells when enough was done.
@@ -115,30 +124,22 @@ func (w *outlet) counting(h workflow.Handler) workflow.Handler {
 	}
 }
 
-// run drives the executions with the appliance's own tasks until stop.
+// run drives the executions until stop.
 func (w *outlet) run() (stop func()) {
 	w.b.Helper()
-	up, closeUp, err := openUpstream(w.config)
-	if err != nil {
-		w.b.Fatal(err)
-	}
-	client := notify.NewClient(w.config.messaging(w.topics), slog.New(slog.DiscardHandler))
-	(&tasks{store: w.disk, mqtt: client, upstream: up, uploads: w.config.Upstream.S3.Parallel}).register(outletRegistrar{w})
-	arrange(w.engine, w.config.Upstream.Rate)
 	ctx, cancel := context.WithCancel(w.b.Context())
 	var running sync.WaitGroup
-	for _, f := range []func(context.Context) error{client.Run, w.engine.Run} {
+	for _, f := range []func(context.Context) error{w.client.Run, w.engine.Run} {
 		running.Go(func() {
 			if err := f(ctx); err != nil {
 				w.b.Error(err)
 			}
 		})
 	}
-	<-client.Tried()
+	<-w.client.Tried()
 	return func() {
 		cancel()
 		running.Wait()
-		closeUp()
 	}
 }
 
@@ -191,6 +192,7 @@ func BenchmarkDrainObjects(b *testing.B) {
 	var ratios, rates []float64
 	for n := 0; b.Loop(); n++ {
 		w := newOutlet(b)
+		w.open()
 		path, content := w.picture(size)
 		w.want = objects
 		w.queued(objects, w.put, "drain", func(i int) string {
@@ -243,6 +245,7 @@ func BenchmarkDrainMessages(b *testing.B) {
 	var ratios, rates []float64
 	for b.Loop() {
 		w := newOutlet(b)
+		w.open()
 		w.want = messages
 		w.queued(messages, w.send, "drain", func(i int) string {
 			return fmt.Sprintf(`{"QueueUrl":%q,"MessageBody":%q}`, w.config.Upstream.QueueURL, body)
@@ -294,6 +297,7 @@ func BenchmarkAlertBesideDrain(b *testing.B) {
 	var uploads []float64
 	for b.Loop() {
 		w := newOutlet(b)
+		w.open()
 		path, content := w.picture(100 << 10)
 		w.want = backlog
 		w.queued(backlog, w.put, "drain", func(i int) string {
@@ -375,6 +379,7 @@ func BenchmarkQueuedBoards(b *testing.B) {
 	for b.Loop() {
 		w := newOutlet(b)
 		w.config.MQTT.Broker, w.config.Upstream.Endpoint = "tcp://127.0.0.1:"+freePort(b), "http://127.0.0.1:"+freePort(b)
+		w.open()
 		from := heap()
 		for n := 0; n < boards; n += 1000 {
 			var all []workflow.Transition
