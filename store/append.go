@@ -21,13 +21,17 @@ func (t entry) changes() bool {
 	return t.N == 1 || t.Execution.Status != asl.StatusRunning || t.Event.Kind == asl.Redriven
 }
 
+// usualEvent is more bytes than most events have without what they carry.
+const usualEvent = 256
+
 func encode(all []workflow.Transition) ([]entry, error) {
 	out := make([]entry, len(all))
 	for i := range all {
 		t := &all[i]
 		out[i].Transition = t
-		var err, err2 error
-		out[i].event, err = text(&t.Event)
+		event, err := t.Event.AppendJSON(make([]byte, 0, usualEvent))
+		out[i].event = string(event)
+		var err2 error
 		if out[i].changes() {
 			x := t.Execution
 			x.Parked = "" // derived from the work
@@ -115,7 +119,7 @@ func (w *writer) turn(ctx context.Context, execution int64, t entry) (string, er
 		}
 		turned.Begun = append(turned.Begun, b)
 	}
-	return turned.text()
+	return turned.text(), nil
 }
 
 // journalled says which row an execution has, and how many events.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"inspector/workflow"
@@ -65,15 +66,45 @@ type turn struct {
 
 // turned is what an event says of the work that is not in the table.
 type turned struct {
-	Ended []int64 `json:"e,omitempty"`
-	Begun []piece `json:"b,omitempty"`
+	Ended []int64 `json:"e"`
+	Begun []piece `json:"b"`
 }
 
-func (t turned) text() (string, error) {
+// text is t as JSON.
+func (t turned) text() string {
 	if len(t.Ended)+len(t.Begun) == 0 {
-		return "", nil
+		return ""
 	}
-	return text(t)
+	b := append(make([]byte, 0, 128), `{"e":[`...)
+	for i, command := range t.Ended {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, command, 10)
+	}
+	b = append(b, `],"b":[`...)
+	for i, p := range t.Begun {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"c":`...), p.Command, 10)
+		b = strconv.AppendInt(append(b, `,"r":`...), p.Row, 10)
+		b = strconv.AppendInt(append(b, `,"t":`...), p.Since, 10)
+		b = appendText(append(b, `,"l":`...), p.Lane)
+		b = append(appendText(append(b, `,"s":`...), p.State), '}')
+	}
+	return string(append(b, `]}`...))
+}
+
+// appendText appends s as JSON.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, _ := json.Marshal(s) // of a string: there is no error
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 func newLive() live {

@@ -90,7 +90,10 @@ func (e *Engine) consequences(before asl.Status, t Transition, x *asl.Execution)
 // append makes first and begins durable in one commit, and gives what was
 // written. What begins may have begun already: that is no conflict.
 func (e *Engine) append(ctx context.Context, first, begins []Transition) ([]Transition, error) {
-	all := slices.Concat(first, begins)
+	all := first
+	if len(begins) > 0 {
+		all = slices.Concat(first, begins)
+	}
 	err := e.journal.Append(ctx, all...)
 	if !errors.Is(err, ErrConflict) || len(begins) == 0 {
 		return all, err

@@ -126,7 +126,7 @@ func (e *Engine) load(ctx context.Context, f *folded) (err error) {
 // the number of events before. What the change begins follows it.
 func (e *Engine) advance(m *asl.Machine, x *asl.Execution, t Transition, event asl.Event) ([]Transition, error) {
 	before := x.Status()
-	_, commands, err := m.Advance(x, event)
+	commands, err := m.Step(x, event)
 	if err != nil {
 		return nil, err
 	}

@@ -69,6 +69,14 @@ func (m *Machine) Advance(x *Execution, e Event) ([]HistoryEvent, []Command, err
 	return events, commands, nil
 }
 
+// Step is Advance for who never looks at the history: it costs less.
+func (m *Machine) Step(x *Execution, e Event) ([]Command, error) {
+	x.unseen = true
+	_, commands, err := m.Advance(x, e)
+	x.unseen = false
+	return commands, err
+}
+
 // accept checks that e fits, before anything changes, and decodes what it
 // carries.
 func (x *Execution) accept(e Event) (payload any, p *pending, err error) {

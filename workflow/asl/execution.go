@@ -37,6 +37,7 @@ type Execution struct {
 	draws      uint64
 	current    Event          // what is being told
 	events     []HistoryEvent // made by it
+	unseen     bool           // nobody looks at events
 	issued     []Command      // made by it
 	queue      []arrival
 	given      any            // the whole of $$, in a test of one state

@@ -163,6 +163,9 @@ func (x *Execution) emit(f *frame, h HistoryEvent) {
 	x.history++
 	h.ID, h.PreviousID, h.At = x.history, f.last, x.current.At
 	f.last = x.history
+	if x.unseen {
+		return
+	}
 	if x.events == nil {
 		x.events = make([]HistoryEvent, 0, usualEvents)
 	}
