@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-model bench-workflow matprofile soak fuzz temporal train picture graphs conformance env clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-delivery bench-model bench-workflow matprofile soak fuzz temporal train picture graphs conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ bench-workflow: setup ## the workflow engine: transitions, executions that wait,
 	go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),1) ./workflow/asl
 	go test -run '^$$' -bench Workflow -benchtime 3x -timeout 30m ./store
 	go test -run '^$$' -bench . -benchtime 1x -timeout 30m ./workflow/temporal
+
+bench-delivery: test-setup ## the way out with a real broker and S3: alerts beside a drain, drains beside bare loops, boards that wait
+	go test -run '^$$' -bench 'AlertBesideDrain|DrainObjects|DrainMessages|QueuedBoards|LineBesideQueue' -benchtime $(or $(COUNT),1)x -timeout 30m ./cmd/inspector
 
 bench-model: build ## what a board costs on each runtime, and in Python beside them (ARGS="-rounds 5")
 	@scripts/setup.sh bench

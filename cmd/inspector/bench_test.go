@@ -169,8 +169,15 @@ func (a announcement) Write(p []byte) (int, error) {
 func whole(b *testing.B, source string, frames, sessions int) spent {
 	b.Helper()
 	c := defaults()
-	c.Data, c.Model.Runtime, c.Camera.Source = b.TempDir(), onnxruntime.Name, inspector.Secret(source)
+	c.Data, c.Camera.Source = b.TempDir(), inspector.Secret(source)
 	c.Model.Sessions = sessions
+	return operated(b, c, frames)
+}
+
+// operated runs the appliance, with its page and broker on free ports.
+func operated(b *testing.B, c Config, frames int) spent {
+	b.Helper()
+	c.Model.Runtime = onnxruntime.Name
 	c.Web.Listen, c.MQTT.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	ctx, stop := context.WithCancel(b.Context())
 	page, ended := make(announcement, 1), make(chan error, 1)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"slices"
@@ -52,6 +53,10 @@ type outlet struct {
 	queue   *sqs.Client
 }
 
+// roundTrip is what the double of SQS takes for an answer: the real one is
+// never on this machine.
+const roundTrip = 10 * time.Millisecond
+
 const outletKey, outletSecret = "AKIDEXAMPLE", "a-secret-key"
 
 // newOutlet starts what is at the other end.
@@ -65,7 +70,11 @@ func newOutlet(b *testing.B) *outlet {
 	mosquitto(b, w.port)
 	accepts(b, w.port)
 	accepts(b, s3Port)
-	queues := httptest.NewServer(sqstest.New(outletKey, outletSecret))
+	double := sqstest.New(outletKey, outletSecret)
+	queues := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+		time.Sleep(roundTrip) //nolint:forbidigo // the way to Amazon and back
+		double.ServeHTTP(answer, r)
+	}))
 	b.Cleanup(queues.Close)
 	w.gateway = "http://127.0.0.1:" + s3Port
 	keys := credentials.NewStaticCredentialsProvider(outletKey, outletSecret, "")
@@ -238,7 +247,8 @@ func BenchmarkDrainObjects(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// Draining a backlog to SQS, over loops that only send full batches.
+// Draining a backlog to SQS, over six loops that only send full batches: ours
+// has up to thirteen on the way, and each gathers for some milliseconds.
 func BenchmarkDrainMessages(b *testing.B) {
 	const messages, loops = 10_000, 6
 	body := strings.Repeat("x", 2000)
@@ -381,20 +391,7 @@ func BenchmarkQueuedBoards(b *testing.B) {
 		w.config.MQTT.Broker, w.config.Upstream.Endpoint = "tcp://127.0.0.1:"+freePort(b), "http://127.0.0.1:"+freePort(b)
 		w.open()
 		from := heap()
-		for n := 0; n < boards; n += 1000 {
-			var all []workflow.Transition
-			for k := range 1000 {
-				i := inspector.Inspection{ID: inspector.ID{Device: "queued", Epoch: "0123abcd", Row: int64(n + k + 1)}.String(), Station: w.config.Station, At: time.Now(), Verdict: inspector.Fail, Recipe: "r"}
-				first, err := begin(w.engine, w.machine, w.config, w.topics, i)
-				if err != nil {
-					b.Fatal(err)
-				}
-				all = append(all, first...)
-			}
-			if err := w.disk.Append(b.Context(), all...); err != nil {
-				b.Fatal(err)
-			}
-		}
+		w.boards(boards)
 		w.down = true
 		stop := w.run()
 		time.Sleep(5 * time.Second) //nolint:forbidigo // all lanes have met their trouble by then
@@ -405,6 +402,54 @@ func BenchmarkQueuedBoards(b *testing.B) {
 		}
 	}
 	b.ReportMetric(median(cost), "MB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// boards has so many boards wait that failed.
+func (w *outlet) boards(boards int) {
+	w.b.Helper()
+	for n := 0; n < boards; n += 1000 {
+		var all []workflow.Transition
+		for k := range 1000 {
+			i := inspector.Inspection{ID: inspector.ID{Device: "queued", Epoch: "0123abcd", Row: int64(n + k + 1)}.String(), Station: w.config.Station, At: time.Now(), Verdict: inspector.Fail, Recipe: "r"}
+			first, err := begin(w.engine, w.machine, w.config, w.topics, i)
+			if err != nil {
+				w.b.Fatal(err)
+			}
+			all = append(all, first...)
+		}
+		if err := w.disk.Append(w.b.Context(), all...); err != nil {
+			w.b.Fatal(err)
+		}
+	}
+}
+
+// How the line goes with 100,000 boards that wait, over how it goes with none:
+// frames per second, nothing taking what it is sent, in turn.
+func BenchmarkLineBesideQueue(b *testing.B) {
+	const rounds, frames, boards = 3, 150, 100_000
+	folder, _ := recorded(b)
+	benchJudges(b) // or there is nothing to compare
+	w := newOutlet(b)
+	w.config.MQTT.Broker, w.config.Upstream.Endpoint = "tcp://127.0.0.1:"+freePort(b), "http://127.0.0.1:"+freePort(b)
+	w.config.Camera.Source = inspector.Secret(folder)
+	w.open()
+	w.boards(boards)
+	if err := w.disk.Close(); err != nil {
+		b.Fatal(err)
+	}
+	var ratios []float64
+	for b.Loop() {
+		for range rounds {
+			none := w.config
+			none.Data = b.TempDir()
+			before := operated(b, none, frames/2)
+			with := operated(b, w.config, frames)
+			without := before.plus(operated(b, none, frames/2))
+			ratios = append(ratios, with.rate()/without.rate())
+		}
+	}
+	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(0, "ns/op")
 }
 

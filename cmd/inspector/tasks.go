@@ -63,7 +63,7 @@ func (t *tasks) register(e registrar) {
 		e.Handle(integration+"getObject", 4, t.get)
 		e.Handle(integration+"listObjectsV2", 4, t.list)
 	}
-	e.Handle(sendMessage, 64, t.send) // those that are under way together go in batches
+	e.Handle(sendMessage, 128, t.send) // those that are under way together go in batches of ten
 }
 
 // arrange says which lanes go first: alerts, the newest of them before all,
