@@ -223,15 +223,25 @@ func (s *Store) show(ctx context.Context) { _ = s.settleWork(ctx, "") }
 
 // relive finds in the events what was live when the store's last life ended.
 func (s *Store) relive(ctx context.Context) error {
-	l := &s.writer.live
 	if err := s.readers.QueryRowContext(ctx, `SELECT coalesce(max(row), 0) FROM work`).Scan(&s.writer.last); err != nil {
 		return err
 	}
-	if err := s.readers.QueryRowContext(ctx, `SELECT settled, max(settled, coalesce((SELECT max(row) FROM events), 0)) FROM store`).Scan(&l.settled, &l.event); err != nil {
-		return err
+	last, err := s.writer.live.replay(ctx, s.readers)
+	s.writer.last = max(s.writer.last, last)
+	return err
+}
+
+// replay finds in the events what is live, and gives the highest place in the
+// order of journalling among what ever was since the mark.
+func (l *live) replay(ctx context.Context, q querier) (last int64, err error) {
+	marks, err := query(ctx, q, func(rows *sql.Rows) (m [2]int64, err error) { return m, rows.Scan(&m[0], &m[1]) },
+		`SELECT settled, max(settled, coalesce((SELECT max(row) FROM events), 0)) FROM store`)
+	if err != nil || len(marks) == 0 {
+		return 0, err
 	}
+	l.settled, l.event = marks[0][0], marks[0][1]
 	l.settles = l.settled
-	_, err := query(ctx, s.readers, func(rows *sql.Rows) (none struct{}, err error) {
+	_, err = query(ctx, q, func(rows *sql.Rows) (none struct{}, err error) {
 		var execution int64
 		var machine string
 		var said []byte
@@ -248,10 +258,10 @@ func (s *Store) relive(ctx context.Context) error {
 		for _, p := range turned.Begun {
 			p.execution, p.machine, p.due = execution, machine, p.Since
 			err = errors.Join(err, l.begin(p))
-			s.writer.last = max(s.writer.last, p.Row)
+			last = max(last, p.Row)
 		}
 		return none, err
 	}, `SELECT execution, machine, live FROM events CROSS JOIN executions ON executions.n = execution WHERE row > ? AND live <> '' ORDER BY row`, l.settled)
 	l.committed()
-	return err
+	return last, err
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,5 +41,31 @@ func ReadQueues(ctx context.Context, dir string, now time.Time) (all []Queue, er
 	if version != len(steps) {
 		return nil, refusal(fmt.Sprintf("the journal %s has schema %d and this program knows %d: start the appliance with this program once, then look again", path, version, len(steps)))
 	}
-	return query(ctx, db, queue(now), selectQueues)
+	return peekQueues(ctx, db, now)
+}
+
+// peekQueues counts the table of work and what only the events tell of.
+func peekQueues(ctx context.Context, db *sql.DB, now time.Time) (all []Queue, err error) {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true}) // both reads see the same moment
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	if all, err = query(ctx, tx, queue(now), selectQueues); err != nil {
+		return nil, err
+	}
+	l := newLive()
+	if _, err := l.replay(ctx, tx); err != nil {
+		return nil, err
+	}
+	for _, p := range l.open {
+		n := slices.IndexFunc(all, func(q Queue) bool { return q.Lane == p.Lane })
+		if n < 0 {
+			n, all = len(all), append(all, Queue{Lane: p.Lane})
+		}
+		all[n].Depth++
+		all[n].Oldest = max(all[n].Oldest, now.Sub(instant(p.Since)))
+	}
+	slices.SortFunc(all, func(a, b Queue) int { return strings.Compare(a.Lane, b.Lane) })
+	return all, nil
 }
