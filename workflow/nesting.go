@@ -169,10 +169,11 @@ func NestedEnded(d Description, arn, resource string) (json.RawMessage, error) {
 		out["Output"], out["OutputDetails"] = value(d.Output), map[string]bool{"Included": true}
 		out["RedriveStatus"], out["RedriveStatusReason"] = "NOT_REDRIVABLE", "Execution is SUCCEEDED and cannot be redriven"
 	}
-	for name, text := range map[string]string{"Error": d.Error, "Cause": d.Cause} {
-		if text != "" {
-			out[name] = text
-		}
+	if d.Error != "" {
+		out["Error"] = d.Error
+	}
+	if d.Cause != "" {
+		out["Cause"] = d.Cause
 	}
 	return json.Marshal(out)
 }
