@@ -167,11 +167,12 @@ func (c *channels) message(ctx context.Context, t workflow.Task) (m people.Messa
 	if err != nil {
 		return m, false, err
 	}
-	if in.Inspection != nil {
+	switch {
+	case in.Inspection != nil:
 		m = people.OfBoard(*in.Inspection, t.Key, c.page)
-	} else if len(in.Event) > 0 {
+	case len(in.Event) > 0:
 		m, known, err = c.event(ctx, t, &in)
-	} else {
+	default:
 		m = people.Test(c.station, "", t.Key, c.page, time.Now())
 		m.Kind, m.Title, m.What = people.KindEvent, "Message", ""
 	}
