@@ -111,8 +111,8 @@ func TestExternalSinks(t *testing.T) {
 
 	m := receive(t, alerts, "alert")
 	a.until("the picture and the record are in the bucket", func() bool {
-		at := filepath.Join(data, "boards", "boards", m.ID)
-		return isFile(t, at, "image") && isFile(t, at, "inspection.json")
+		found, err := filepath.Glob(filepath.Join(data, "boards", "boards", "site", "line1", "inspector1", "simulated", "*", "*", "*", m.ID, "*.*"))
+		return err == nil && len(found) == 3 // image.jpg, inspection.json, overlay.jpg
 	})
 	a.until("the record is in the queue", func() bool {
 		got, err := queue.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(sqsServer.URL + "/" + sqstest.Account + "/results"), MaxNumberOfMessages: 10, VisibilityTimeout: 600})

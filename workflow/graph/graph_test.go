@@ -94,7 +94,7 @@ func TestShippedDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	svg := drawn(t, string(b), nil)
-	for said, times := range map[string]int{`class="state `: 14, `class="inner"`: 5, `class="edge choice"`: 2, `class="edge default"`: 2, ">$.inspection.verdict = &quot;pass&quot;<": 1} {
+	for said, times := range map[string]int{`class="state `: 20, `class="inner"`: 5, `class="edge choice"`: 4, `class="edge default"`: 4, ">$.inspection.verdict = &quot;pass&quot;<": 1} {
 		if n := strings.Count(svg, said); n != times {
 			t.Errorf("%s: %d times, want %d", said, n, times)
 		}
