@@ -245,7 +245,11 @@ func TestBatchWithdrawn(t *testing.T) {
 		synctest.Wait()
 		must(t, e.Stop(t.Context(), "b", "By.Hand", ""))
 		synctest.Wait()
-		gate <- struct{}{}
+		select {
+		case gate <- struct{}{}:
+		default:
+			t.Fatal("the call has ended")
+		}
 		synctest.Wait()
 		wantStatus(t, e, "a", asl.StatusSucceeded)
 		wantStatus(t, e, "b", asl.StatusAborted)
