@@ -10,7 +10,7 @@ export INSPECTOR_ONNXRUNTIME ?= $(CURDIR)/.cache/onnxruntime/libonnxruntime.so.1
 
 ARGS ?=
 
-.PHONY: help run build setup onnxruntime test test-setup lint bench bench-delivery bench-model bench-workflow matprofile soak fuzz temporal train picture graphs conformance env clean
+.PHONY: help run build setup onnxruntime test test-setup lint bench bench-delivery bench-model bench-workflow matprofile proof soak fuzz temporal train picture graphs conformance env clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,9 +58,13 @@ bench-model: build ## what a board costs on each runtime, and in Python beside t
 	@scripts/setup.sh bench
 	go run ./models/bench $(ARGS)
 
+proof: test-setup ## every fault of the network at every moment, with real targets and restarts: all arrives (five minutes; INSPECTOR_PROOF=half-open: those only)
+	INSPECTOR_PROOF=$(or $(INSPECTOR_PROOF),all) go test -v -count 1 -timeout 30m ./cmd/inspector/proof
+
 soak: build ## longer proof: an hour of simulated work, power cuts (as root: they mount images)
 	@scripts/setup.sh soak
 	INSPECTOR_SOAK=1h go test -run 'Soak|PowerCut|EveryPoint' -timeout 3h -v ./cmd/inspector ./store
+	INSPECTOR_SOAK_BOARDS=$(or $(BOARDS),200000) INSPECTOR_SOAK_KILLS=$(or $(KILLS),200) go test -run SoakDelivery -timeout 12h -v ./cmd/inspector/proof
 
 fuzz: ## each fuzz target for a while (FUZZTIME=30s)
 	@scripts/fuzz.sh

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestCertificateIsLogin(t *testing.T) {
 	broker, plc := ours.Issue(t, certtest.Want{}), ours.Issue(t, certtest.Want{Name: "plc"})
 	b := startSecure(t, BrokerConfig{CertFile: broker.Cert, KeyFile: broker.Key, ClientCAFile: ours.File, ACLFile: usersFile(t, "user plc\ntopic readwrite line/#\n")})
 	at := []string{"-h", "localhost", "-p", portOf(t, b, keyListenTLS), "--cafile", ours.File, "-V", "5", "-q", "1"}
-	certified := append(at, "--cert", plc.Cert, "--key", plc.Key)
+	certified := slices.Concat(at, []string{"--cert", plc.Cert, "--key", plc.Key})
 	if words, err := exec.Command(need(t, "mosquitto_pub"), append(certified, "-t", "line/x", "-m", "hello", "-r")...).CombinedOutput(); err != nil || len(words) > 0 {
 		t.Errorf("publish: %v: %s", err, words)
 	}

@@ -42,7 +42,7 @@ func TestFaultOfCertificates(t *testing.T) {
 		server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 		server.StartTLS()
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: c.pool}}}
-		_, err = client.Get(server.URL)
+		_, err = client.Get(server.URL) //nolint:bodyclose // there is none
 		if f := classify("put", "s3://b/k", err); f.Code != "UntrustedServer" || f.Permanent() || !strings.Contains(f.Error(), words) {
 			t.Errorf("%v; want %q", f, words)
 		}

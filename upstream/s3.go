@@ -37,6 +37,7 @@ type S3Config struct {
 	KMSKey       string // ID or ARN of the key of aws:kms; empty: the bucket's, or Amazon's for S3
 }
 
+// The least that S3Config takes.
 const (
 	MinPart      = 5 << 20  // bytes of the smallest part but the last, as S3 demands
 	MinBandwidth = 64 << 10 // bytes/s

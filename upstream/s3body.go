@@ -55,7 +55,7 @@ func (l *lent) read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), l.to-l.at)])
-	if l.at += int64(n); n == 0 && err == io.EOF {
+	if l.at += int64(n); n == 0 && errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // it has shrunk
 	}
 	return n, err

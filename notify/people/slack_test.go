@@ -141,11 +141,11 @@ func TestSlackRefusals(t *testing.T) {
 		{"odd word", says(200, `{"ok":false,"error":"`+botToken+` <x>"}`), true, "without a word"},
 		{"unknown", says(200, `{"ok":false,"error":"some_new_word"}`), true, "some_new_word"},
 		{"limit by word", says(200, `{"ok":false,"error":"ratelimited"}`), false, "pause"},
-		{"limit", func(w http.ResponseWriter) { w.Header().Set("Retry-After", "30"); w.WriteHeader(429) }, false, "pause"},
+		{"limit", func(w http.ResponseWriter) { w.Header().Set("Retry-After", "30"); w.WriteHeader(http.StatusTooManyRequests) }, false, "pause"},
 		{"down", says(503, ``), false, "pause"},
 		{"broken", says(500, `<html>`), false, "500"},
 		{"login page", says(200, `<html>log in</html>`), false, "not Slack"},
-		{"moved", func(w http.ResponseWriter) { w.Header().Set("Location", "/x"); w.WriteHeader(302) }, true, "elsewhere"},
+		{"moved", func(w http.ResponseWriter) { w.Header().Set("Location", "/x"); w.WriteHeader(http.StatusFound) }, true, "elsewhere"},
 		{"gone", says(404, ``), true, "404"},
 	} {
 		s := newSlack(t)
@@ -184,7 +184,7 @@ func TestSlackHook(t *testing.T) {
 	var body map[string]any
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/services/T0/B0/hook-secret" {
-			w.WriteHeader(403)
+			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, "invalid_token")
 			return
 		}

@@ -195,7 +195,7 @@ func (n *Node) Run(ctx context.Context) error {
 		began := time.Now()
 		err := n.connection(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was merely asked to stop
 		}
 		if time.Since(began) > 10*time.Second {
 			failures = 0
