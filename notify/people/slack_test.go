@@ -141,7 +141,10 @@ func TestSlackRefusals(t *testing.T) {
 		{"odd word", says(200, `{"ok":false,"error":"`+botToken+` <x>"}`), true, "without a word"},
 		{"unknown", says(200, `{"ok":false,"error":"some_new_word"}`), true, "some_new_word"},
 		{"limit by word", says(200, `{"ok":false,"error":"ratelimited"}`), false, "pause"},
-		{"limit", func(w http.ResponseWriter) { w.Header().Set("Retry-After", "30"); w.WriteHeader(http.StatusTooManyRequests) }, false, "pause"},
+		{"limit", func(w http.ResponseWriter) {
+			w.Header().Set("Retry-After", "30")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, false, "pause"},
 		{"down", says(503, ``), false, "pause"},
 		{"broken", says(500, `<html>`), false, "500"},
 		{"login page", says(200, `<html>log in</html>`), false, "not Slack"},
