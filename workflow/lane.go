@@ -189,10 +189,7 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.more, l.begun = true, nil // until the journal has been read
-	places := l.concurrency
-	if l.Rank > 0 && l.engine.pressed(l.Rank) {
-		places = share(places)
-	}
+	places := l.places()
 	busy, free = maps.Clone(l.doing), places-(len(l.doing)-l.over-l.extra)
 	if l.batch != nil {
 		if wait = l.batch.wait(now); wait > 0 {
@@ -213,6 +210,14 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 		return busy, 0, wait
 	}
 	return busy, 1, 0
+}
+
+// places is how many pieces of work the lane may do at once, as it is now.
+func (l *lane) places() int {
+	if l.Rank > 0 && l.engine.pressed(l.Rank) {
+		return share(l.concurrency)
+	}
+	return l.concurrency
 }
 
 // left notes whether the journal, just read, held more than could be started.
@@ -283,7 +288,7 @@ func (l *lane) offer(w Work, c asl.Command, by *deed) {
 	_, busy := l.doing[place{w.Execution, w.Command}]
 	simple := l.handler != nil && l.batch == nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
 	simple = simple && l.start != nil && !l.breaker.tripped() && !l.engine.held.Load()
-	beside := l.more || len(l.doing)-l.over >= l.concurrency
+	beside := l.more || len(l.doing)-l.over >= l.places()
 	if simple && (!beside || l.Rank > 0 && l.extra < share(l.concurrency)) {
 		if beside {
 			l.ahead(w)
