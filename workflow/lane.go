@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -146,7 +145,7 @@ func (l *lane) run(ctx, grace context.Context) {
 // nothing more to start unless the lane is woken.
 func (l *lane) fill(ctx context.Context) time.Duration {
 	now := time.Now()
-	busy, free, wait := l.room(now)
+	busy, free, wait, probe := l.room(now)
 	if free == 0 {
 		return wait
 	}
@@ -158,7 +157,6 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 		return l.unread(ctx, err)
 	}
 	l.read()
-	probe := l.troubled()
 	fresh, behind := []deed{}, len(due) == free+len(busy)
 	for _, w := range due {
 		switch _, ok := busy[(&deed{Work: w}).place()]; {
@@ -184,8 +182,9 @@ func (l *lane) fill(ctx context.Context) time.Duration {
 }
 
 // room says what is in flight and how much more may be started now; if
-// nothing may, how long that lasts.
-func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free int, wait time.Duration) {
+// nothing may, how long that lasts; and whether that is one attempt at a lane in
+// trouble.
+func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free int, wait time.Duration, probe bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.more, l.begun = true, nil // until the journal has been read
@@ -193,23 +192,23 @@ func (l *lane) room(now time.Time) (busy map[place]context.CancelCauseFunc, free
 	busy, free = maps.Clone(l.doing), places-(len(l.doing)-l.over-l.extra)
 	if l.batch != nil {
 		if wait = l.batch.wait(now); wait > 0 {
-			return busy, 0, wait
+			return busy, 0, wait, false
 		}
 	}
 	switch {
 	case free <= 0:
-		return busy, 0, longestSleep
+		return busy, 0, longestSleep, false
 	case !l.breaker.tripped():
 		l.budget = l.budget.refilled(l.Rate, now)
 		free, wait = l.budget.allows(l.Rate, free)
-		return busy, free, wait
+		return busy, free, wait, false
 	case l.probes > 0:
-		return busy, 0, longestSleep
+		return busy, 0, longestSleep, false
 	}
 	if wait = l.breaker.probeAt.Sub(now); wait > 0 {
-		return busy, 0, wait
+		return busy, 0, wait, false
 	}
-	return busy, 1, 0
+	return busy, 1, 0, true
 }
 
 // places is how many pieces of work the lane may do at once, as it is now.
@@ -226,12 +225,6 @@ func (l *lane) left(more bool) bool {
 	defer l.mu.Unlock()
 	l.more = more
 	return more
-}
-
-func (l *lane) troubled() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.breaker.tripped()
 }
 
 // unread notes that the journal cannot be read.
@@ -274,96 +267,5 @@ func (l *lane) begin(deeds []deed) {
 func (l *lane) goOn(s step) {
 	if s != nil {
 		go goOn(s)
-	}
-}
-
-// offer takes work that is durable just now, and which nobody can have done
-// yet: the caller holds its execution. It is begun at once if the journal has
-// nothing that comes before it, or if one of the places is free that a lane of
-// a rank has for it beside a backlog; else the lane finds it there. A lane of one keeps the
-// order of the journal, which is not that of the offers. The worker of by, if
-// any, has done its deed and takes it.
-func (l *lane) offer(w Work, c asl.Command, by *deed) {
-	l.mu.Lock()
-	_, busy := l.doing[place{w.Execution, w.Command}]
-	simple := l.handler != nil && l.batch == nil && w.Parked == "" && !w.Due.After(w.Since) && !busy && l.concurrency > 1
-	simple = simple && l.start != nil && !l.breaker.tripped() && !l.engine.held.Load()
-	beside := l.more || len(l.doing)-l.over >= l.places()
-	if simple && (!beside || l.Rank > 0 && l.extra < share(l.concurrency)) {
-		if beside {
-			l.ahead(w)
-		}
-		s := l.start(deed{Work: w, command: &c, extra: beside})
-		l.mu.Unlock()
-		if by != nil && by.next == nil {
-			by.next = s
-		} else if s != nil {
-			go goOn(s)
-		}
-		return
-	}
-	l.mu.Unlock()
-	l.look()
-}
-
-// look is signal where the journal has new work.
-func (l *lane) look() {
-	l.mu.Lock()
-	l.more = true
-	l.mu.Unlock()
-	l.signal()
-}
-
-// makeRoom lets other work begin while it is being recorded how the deed went;
-// of those that are there are no more than places.
-func (l *lane) makeRoom(d *deed) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if d.probe || d.extra || l.over >= l.concurrency {
-		return
-	}
-	d.over = true
-	l.over++
-	if under := len(l.doing) - l.over - l.extra; l.more && (under <= l.concurrency-share(l.concurrency) || under == 0) {
-		l.signal() // for several places at once: looking costs, too
-	}
-}
-
-// finish comes after the work is recorded, so that it is never started twice.
-// The journal is read again only if that can be of use.
-func (l *lane) finish(d *deed) {
-	if d.finished {
-		return
-	}
-	d.finished = true
-	l.mu.Lock()
-	delete(l.doing, d.place())
-	if d.probe {
-		l.probes--
-	}
-	if d.extra {
-		l.extra--
-	}
-	if d.over {
-		l.over--
-	}
-	look := d.probe || l.more && !d.over
-	l.mu.Unlock()
-	if look {
-		l.signal()
-	}
-}
-
-var errWithdrawn = errors.New("the execution no longer asks for it")
-
-// withdraw ends work in flight whose command is over.
-func (e *Engine) withdraw(id string, command int64) {
-	for _, l := range e.lanes {
-		l.mu.Lock()
-		cancel := l.doing[place{id, command}]
-		l.mu.Unlock()
-		if cancel != nil {
-			cancel(errWithdrawn)
-		}
 	}
 }
