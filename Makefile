@@ -58,7 +58,7 @@ bench-model: build ## what a board costs on each runtime, and in Python beside t
 	@scripts/setup.sh bench
 	go run ./models/bench $(ARGS)
 
-proof: test-setup ## every fault of the network at every moment, with real targets and restarts: all arrives (five minutes; INSPECTOR_PROOF=half-open: those only)
+proof: test-setup ## every fault of the network at every moment, with real targets and restarts: all arrives (two minutes; INSPECTOR_PROOF=half-open: those only)
 	INSPECTOR_PROOF=$(or $(INSPECTOR_PROOF),all) go test -v -count 1 -timeout 30m ./cmd/inspector/proof
 
 soak: build ## longer proof: an hour of simulated work, power cuts (as root: they mount images)

@@ -103,19 +103,22 @@ func (q *SQS) fifo() bool { return strings.HasSuffix(q.config.QueueURL, ".fifo")
 // FIFO queue drops a repeat within five minutes, other queues never do. An
 // attempt ends 20 s after it began. Errors are *Fault.
 func (q *SQS) Send(ctx context.Context, m Message) (string, error) {
+	m.Attributes = m.attributes() // asked for often from here on
 	if err := m.verify(q.config.QueueURL); err != nil {
 		return "", err
 	}
 	if err := m.text(q.config.QueueURL); err != nil {
 		return "", err
 	}
-	if m.size() > q.config.Limit {
+	size := m.size()
+	if size > q.config.Limit {
 		var err error
 		if m, err = q.refer(ctx, m); err != nil {
 			return "", err
 		}
+		size = m.size()
 	}
-	e := &entry{message: m}
+	e := &entry{message: m, size: size}
 	b := q.join(ctx, e)
 	defer q.leave(b)
 	select {

@@ -28,6 +28,7 @@ type batch struct {
 // An entry is one message of a batch, and how it went once the batch is done.
 type entry struct {
 	message Message
+	size    int    // bytes
 	id      string // that the queue gave it
 	err     error
 }
@@ -36,8 +37,7 @@ type entry struct {
 func (q *SQS) join(ctx context.Context, e *entry) *batch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	size := e.message.size()
-	if q.open != nil && (q.open.size+size > q.config.Limit || q.open.waiting == 0) {
+	if q.open != nil && (q.open.size+e.size > q.config.Limit || q.open.waiting == 0) {
 		q.shut(q.open)
 	}
 	if q.open == nil {
@@ -52,7 +52,7 @@ func (q *SQS) join(ctx context.Context, e *entry) *batch {
 	}
 	b := q.open
 	b.waiting++
-	b.size += size
+	b.size += e.size
 	if b.entries = append(b.entries, e); len(b.entries) == maxBatch || q.alone.Load() {
 		q.shut(b)
 	}

@@ -11,13 +11,19 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"inspector/upstream/sqstest"
@@ -183,7 +189,7 @@ func TestSQSBatchSize(t *testing.T) {
 	small := Message{Body: "x", Dedup: "k"}
 	var all []*batch
 	for _, m := range []Message{big, small, big, small} {
-		all = append(all, q.join(t.Context(), &entry{message: m}))
+		all = append(all, q.join(t.Context(), &entry{message: m, size: m.size()}))
 	}
 	if all[0] != all[1] || all[1] == all[2] || all[2] != all[3] {
 		t.Errorf("batches %p; want two of two", all)
@@ -203,7 +209,7 @@ func TestSQSFIFOBatches(t *testing.T) {
 		var batches []*batch
 		entries := make([]*entry, len(all))
 		for n, m := range all {
-			entries[n] = &entry{message: m}
+			entries[n] = &entry{message: m, size: m.size()}
 			batches = append(batches, q.join(t.Context(), entries[n]))
 		}
 		for n, b := range batches {
@@ -365,4 +371,73 @@ func TestReferenceForm(t *testing.T) {
 	if schema.Validate(v) == nil {
 		t.Error("the schema takes anything")
 	}
+}
+
+// Messages through Send by as many callers as the lane has, against a bare
+// loop of batches with the same SDK, as many at a time as fill the lane.
+func BenchmarkSQSBatches(b *testing.B) {
+	const callers, messages = 64, 6400
+	for _, name := range []string{"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"} {
+		b.Setenv(name, "")
+	}
+	b.Setenv("AWS_ACCESS_KEY_ID", keyID)
+	b.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	service := sqstest.New(keyID, secret)
+	srv := httptest.NewServer(service)
+	defer srv.Close()
+	if err := service.Create("results"); err != nil {
+		b.Fatal(err)
+	}
+	q, err := NewSQS(SQSConfig{QueueURL: srv.URL + "/" + sqstest.Account + "/results", Region: "us-east-1"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	wire := awshttp.NewBuildableClient().GetTransport()
+	defer wire.CloseIdleConnections()
+	defaults, err := config.LoadDefaultConfig(b.Context(), config.WithRegion("us-east-1"), config.WithBaseEndpoint(srv.URL), config.WithHTTPClient(&http.Client{Transport: wire}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := sqs.NewFromConfig(defaults)
+	body := strings.Repeat("x", 1000)
+	attributes := map[string]string{"verdict": "fail", "recipe": "main", "line": "line1", "class": "open", "schema": "inspector/1"}
+	ours := func(name string) error {
+		return shareOut(callers, messages, func(n int) error {
+			_, err := q.Send(b.Context(), Message{Body: body, Dedup: name + "/" + strconv.Itoa(n), Attributes: attributes})
+			return err
+		})
+	}
+	bare := func(name string) error {
+		return shareOut(callers/maxBatch, messages/maxBatch, func(n int) error {
+			in := &sqs.SendMessageBatchInput{QueueUrl: &q.config.QueueURL}
+			for i := range maxBatch {
+				m := Message{Dedup: name + "/" + strconv.Itoa(n*maxBatch+i), Attributes: attributes}
+				in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &body, MessageAttributes: m.typed()})
+			}
+			out, err := client.SendMessageBatch(b.Context(), in)
+			if err == nil && len(out.Successful) != maxBatch {
+				err = fmt.Errorf("%d of %d", len(out.Successful), maxBatch)
+			}
+			return err
+		})
+	}
+	ratio(b, func(name string) error { defer service.Take("results"); return ours(name) },
+		func(name string) error { defer service.Take("results"); return bare(name) })
+}
+
+// shareOut lets so many workers do n pieces of work.
+func shareOut(workers, n int, do func(int) error) error {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	errs := make([]error, workers)
+	for w := range workers {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && errs[w] == nil; i = next.Add(1) - 1 {
+				errs[w] = do(int(i))
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }

@@ -134,16 +134,16 @@ func (m Message) typed() map[string]types.MessageAttributeValue {
 // md5Attributes is the digest of attributes of type String,
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
 func md5Attributes(all map[string]string) string {
-	hash := md5.New()
-	add := func(text string) {
-		hash.Write(binary.BigEndian.AppendUint32(nil, uint32(len(text)))) //nolint:gosec // at most 1 MiB
-		hash.Write([]byte(text))
+	text := make([]byte, 0, 512)
+	add := func(s string) {
+		text = append(binary.BigEndian.AppendUint32(text, uint32(len(s))), s...) //nolint:gosec // at most 1 MiB
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		add(name)
 		add(stringType)
-		hash.Write([]byte{1}) // a string follows
+		text = append(text, 1) // a string follows
 		add(all[name])
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	sum := md5.Sum(text)
+	return hex.EncodeToString(sum[:])
 }

@@ -154,9 +154,12 @@ func (m Message) text(target string) error {
 // sendable reports whether a queue takes the text as it is: UTF-8 of the
 // characters of XML 1.0.
 func sendable(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
-		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
-	})
+	for i := range len(text) { // faster than rune by rune
+		if c := text[i]; c < ' ' && c != '\t' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return utf8.ValidString(text) && !strings.Contains(text, "\uFFFE") && !strings.Contains(text, "\uFFFF")
 }
 
 // tooLong is the fault of a message over the limit.
@@ -165,8 +168,11 @@ func (m Message) tooLong(target string, limit int) *Fault {
 		Remedy: fmt.Sprintf("the message has %d bytes of at most %d: send less, or set upstream.kind aws, whose bucket takes what is larger; then redrive", m.size(), limit)}
 }
 
-// attributes are those of the message, and its key.
+// attributes are those of the message, and its key. Nobody changes them.
 func (m Message) attributes() map[string]string {
+	if m.Attributes["key"] != "" {
+		return m.Attributes
+	}
 	all := map[string]string{"key": m.Dedup}
 	for name, value := range m.Attributes {
 		all[name] = value
