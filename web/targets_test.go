@@ -46,16 +46,16 @@ func TestPageShowsTargets(t *testing.T) {
 	shoot(t, ctx, "targets")
 	view(t, ctx, 390, 844, "dark")
 	until(t, ctx, `document.documentElement.scrollWidth <= 390`)
-	do(t, ctx, chromedp.ScrollIntoView(chromedp.CSS(`#lanes`)))
+	until(t, ctx, `(e => e && (e.scrollIntoView(), true))(document.querySelector('#lanes'))`) // in one step: the rows are drawn anew at any time
 	shoot(t, ctx, "targets-phone")
 	view(t, ctx, 1280, 800, "light")
-	do(t, ctx, chromedp.Click(chromedp.CSS(`#targets button`)))
+	until(t, ctx, `(b => b && (b.click(), true))(document.querySelector('#targets button'))`)
 	until(t, ctx, `document.getElementById('runs').open && document.querySelectorAll('#parked-rows tr').length === 2 && document.getElementById('runs-table').hidden`)
 	shoot(t, ctx, "parked")
 	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`(document.getElementById('parked-target').value = '', document.getElementById('parked-target').dispatchEvent(new Event('change')))`)); err != nil {
 		t.Fatal(err)
 	}
 	until(t, ctx, `document.querySelectorAll('#parked-rows tr').length === 3`)
-	do(t, ctx, chromedp.Click(chromedp.CSS(`#parked-redrive`)))
+	until(t, ctx, `(b => b && (b.click(), true))(document.getElementById('parked-redrive'))`)
 	until(t, ctx, `document.getElementById('parked-note').textContent !== ''`)
 }
